@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Istio authorization decisions as a pure library.

@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Envoy's load-balancing decisions as a pure library.

@@ -1,0 +1,1 @@
+//! The snapshot bridge and the reference proxy.

@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Istio and Envoy routing decisions as a pure library.
