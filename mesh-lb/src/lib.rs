@@ -1,2 +1,31 @@
 #![forbid(unsafe_code)]
-//! Envoy's load-balancing decisions as a pure library.
+#![doc = include_str!("../README.md")]
+
+mod active;
+mod draw;
+mod edf;
+mod endpoint;
+mod error;
+mod health;
+mod least_request;
+mod locality_scheduler;
+mod priority;
+mod random;
+mod round_robin;
+mod set;
+mod time;
+
+pub use active::{ActiveCounts, ActiveGuard};
+pub use draw::{Draw, SplitMix64};
+pub use endpoint::{Endpoint, Health, HealthStatus, Locality, Weight};
+pub use error::{BuildError, BuildErrorKind};
+pub use health::{ActiveRequests, AllUsable, Usable};
+pub use least_request::{LeastRequest, LeastRequestConfig};
+pub use priority::{
+    Availability, Choice, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,
+    PrioritySetConfig,
+};
+pub use random::Random;
+pub use round_robin::RoundRobin;
+pub use set::{EndpointIndex, EndpointSet};
+pub use time::Monotonic;

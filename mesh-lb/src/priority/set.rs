@@ -1,0 +1,346 @@
+//! The view of an endpoint set under the health of the moment.
+
+use crate::endpoint::Health;
+use crate::health::Usable;
+use crate::priority::{Availability, HostList, ListKind, LocalityWeights, PriorityHealth, PriorityLoad};
+use crate::set::{EndpointIndex, EndpointSet};
+
+use super::PrioritySetConfig;
+
+/// The endpoint a pick chose, and how it came to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+#[non_exhaustive]
+pub struct Picked {
+    /// The endpoint.
+    pub endpoint: EndpointIndex,
+    /// The priority the endpoint was chosen from.
+    pub priority: u8,
+    /// Whether health was ignored because too little of the priority was healthy. Envoy counts these picks
+    /// as `lb_healthy_panic` (LB-PANIC-05).
+    pub panic: bool,
+}
+
+/// Who is eligible now: the lists of each priority, the load of each priority, the weights of localities.
+///
+/// Immutable. Build one from the [`EndpointSet`] and the verdicts of the moment, share it in an `Arc`
+/// between the workers, and build the next when a verdict changes (LB-PRIO-10); the keys are not copied.
+/// Every algorithm picks from such a view.
+///
+/// Cost: linear in the number of endpoints to build.
+///
+/// ```
+/// use mesh_lb::{AllUsable, Endpoint, EndpointSet, HealthStatus, PrioritySet, PrioritySetConfig, Weight};
+/// let set = EndpointSet::new([
+///     Endpoint::new("a:80", Weight::ONE),
+///     Endpoint::new("b:80", Weight::ONE).health(HealthStatus::Unhealthy),
+///     Endpoint::new("c:80", Weight::ONE).priority(1),
+/// ])?;
+/// let view = PrioritySet::new(&set, &PrioritySetConfig::default(), &AllUsable);
+/// assert_eq!(view.load().healthy(0), 70); // one of two healthy, overprovisioned by 1.4
+/// assert_eq!(view.load().healthy(1), 30);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct PrioritySet {
+    load: PriorityLoad,
+    lists: Box<[HostList]>,
+    /// Two a priority, healthy then degraded, indexed like the entries of [`PriorityLoad`].
+    targets: Box<[Target]>,
+    schedules: Box<[LocalitySchedule]>,
+    /// The view's copy of the weights in configuration order, for the hash algorithms.
+    priorities: Box<[PriorityHosts]>,
+    endpoints: usize,
+}
+
+/// Where a choice of priority and availability leads. The number is a position in the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    List(usize),
+    /// First a locality, then a list in it (LB-LOC-04).
+    Localities(usize),
+}
+
+/// The localities that a priority serves from, with their effective weights (LB-LOC-02).
+#[derive(Debug)]
+pub(crate) struct LocalitySchedule {
+    /// INVARIANT: not empty, every weight above 0.
+    pub(crate) weights: Box<[f64]>,
+    /// Parallel to `weights`: the list of each locality.
+    pub(crate) lists: Box<[usize]>,
+}
+
+/// What the hash algorithms build from: the eligible hosts of a priority in configuration order.
+#[derive(Debug)]
+pub(crate) struct PriorityHosts {
+    pub(crate) panic: bool,
+    /// One group with everything, or one a locality when localities are weighted (LB-RING-01).
+    pub(crate) groups: Box<[LocalityGroup]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct LocalityGroup {
+    /// The share of the whole that the group gets.
+    pub(crate) share: f64,
+    pub(crate) hosts: Box<[(EndpointIndex, u32)]>,
+}
+
+impl PrioritySet {
+    /// The view of `set` when `usable` is the verdict on each endpoint.
+    ///
+    /// An endpoint that is not usable is unhealthy, whatever discovery says (LB-HOST-03).
+    #[must_use]
+    pub fn new<K>(set: &EndpointSet<K>, config: &PrioritySetConfig, usable: &impl Usable) -> Self {
+        let members: Box<[Member]> = set
+            .iter()
+            .map(|(index, endpoint)| Member {
+                index,
+                weight: endpoint.weight().get(),
+                locality: set.locality_of(index),
+                health: if usable.is_usable(index) { endpoint.status().coarse() } else { Health::Unhealthy },
+                excluded: endpoint.status().is_excluded(),
+            })
+            .collect();
+        let highest = set.iter().map(|(_, endpoint)| endpoint.level()).max().unwrap_or(0);
+        // LB-HOST-06: priorities are contiguous; a missing number is an empty host set.
+        let mut by_priority: Vec<Vec<&Member>> = (0..=highest).map(|_| Vec::new()).collect();
+        for ((_, endpoint), member) in set.iter().zip(&members) {
+            if let Some(priority) = by_priority.get_mut(usize::from(endpoint.level())) {
+                priority.push(member);
+            }
+        }
+        let counts: Vec<PriorityHealth> =
+            by_priority.iter().map(|members| count(members, config.weighted_priority_health)).collect();
+        let load =
+            PriorityLoad::new(&counts, config.overprovisioning_percent, config.panic_threshold_percent);
+        let mut builder = Builder::default();
+        for (priority, members) in (0..=highest).zip(&by_priority) {
+            let localities = config.locality_weights.as_ref().map(|weights| {
+                place_members(set, priority, members, weights, config.overprovisioning_percent)
+            });
+            builder.add(priority, load.is_panicking(priority), members, localities.as_deref());
+        }
+        Self {
+            load,
+            lists: builder.lists.into(),
+            targets: builder.targets.into(),
+            schedules: builder.schedules.into(),
+            priorities: builder.priorities.into(),
+            endpoints: set.len(),
+        }
+    }
+
+    /// The load of each priority.
+    #[must_use]
+    pub fn load(&self) -> &PriorityLoad {
+        &self.load
+    }
+
+    /// The number of endpoints in the set the view was made of, eligible or not.
+    #[must_use]
+    pub fn endpoints(&self) -> usize {
+        self.endpoints
+    }
+
+    /// The endpoints that a list of a priority holds, in configuration order. In panic the healthy list is
+    /// still the healthy endpoints; picks then come from all of them.
+    #[must_use]
+    pub fn eligible(&self, priority: u8, availability: Availability) -> &[EndpointIndex] {
+        let kind = match availability {
+            Availability::Healthy => ListKind::Healthy,
+            Availability::Degraded => ListKind::Degraded,
+        };
+        self.lists
+            .iter()
+            .find(|list| list.priority == priority && list.kind == kind)
+            .map_or(&[], |list| &list.hosts)
+    }
+
+    pub(crate) fn lists(&self) -> &[HostList] {
+        &self.lists
+    }
+
+    pub(crate) fn schedules(&self) -> &[LocalitySchedule] {
+        &self.schedules
+    }
+
+    pub(crate) fn priorities(&self) -> &[PriorityHosts] {
+        &self.priorities
+    }
+
+    #[inline]
+    pub(crate) fn target(&self, entry: usize) -> Option<Target> {
+        self.targets.get(entry).copied()
+    }
+}
+
+/// An endpoint with what its list membership depends on.
+struct Member {
+    index: EndpointIndex,
+    weight: u32,
+    locality: usize,
+    health: Health,
+    excluded: bool,
+}
+
+fn count(members: &[&Member], by_weight: bool) -> PriorityHealth {
+    let mut count = PriorityHealth::default();
+    for member in members {
+        let amount = if by_weight { u64::from(member.weight) } else { 1 };
+        count.hosts += amount;
+        match member.health {
+            Health::Healthy => count.healthy += amount,
+            Health::Degraded => count.degraded += amount,
+            Health::Unhealthy => {}
+        }
+        if member.excluded {
+            count.excluded += amount;
+        }
+    }
+    count
+}
+
+/// The members of one locality in one priority.
+struct Place<'m> {
+    locality: usize,
+    weight: u32,
+    healthy_weight: f64,
+    degraded_weight: f64,
+    members: Vec<&'m Member>,
+}
+
+/// Splits a priority by locality, in the order of the localities' texts.
+fn place_members<'m, K>(
+    set: &EndpointSet<K>,
+    priority: u8,
+    members: &[&'m Member],
+    weights: &LocalityWeights,
+    overprovisioning_percent: u32,
+) -> Vec<Place<'m>> {
+    let mut sorted = members.to_vec();
+    sorted.sort_by_key(|member| member.locality); // stable: configuration order inside a locality
+    sorted
+        .chunk_by(|a, b| a.locality == b.locality)
+        .filter_map(|members| {
+            let locality = members.first()?.locality;
+            let weight = weights.get(priority, set.localities().get(locality)?);
+            let counts = count(members, false);
+            let effective = |eligible| effective_weight(weight, overprovisioning_percent, eligible, &counts);
+            Some(Place {
+                locality,
+                weight,
+                healthy_weight: effective(counts.healthy),
+                degraded_weight: effective(counts.degraded),
+                members: members.to_vec(),
+            })
+        })
+        .collect()
+}
+
+/// LB-LOC-02.
+fn effective_weight(
+    weight: u32,
+    overprovisioning_percent: u32,
+    eligible: u64,
+    counts: &PriorityHealth,
+) -> f64 {
+    let denominator = counts.hosts.saturating_sub(counts.excluded);
+    if denominator == 0 || eligible == 0 {
+        return 0.0;
+    }
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let available = eligible as f64 / denominator as f64;
+    f64::from(weight) * (f64::from(overprovisioning_percent) / 100.0 * available).min(1.0)
+}
+
+#[derive(Default)]
+struct Builder {
+    lists: Vec<HostList>,
+    targets: Vec<Target>,
+    schedules: Vec<LocalitySchedule>,
+    priorities: Vec<PriorityHosts>,
+}
+
+impl Builder {
+    fn add(&mut self, priority: u8, panic: bool, members: &[&Member], places: Option<&[Place<'_>]>) {
+        let all = self.list(priority, ListKind::All, panic, members, |_| true);
+        let is_healthy = |member: &Member| member.health == Health::Healthy;
+        let is_degraded = |member: &Member| member.health == Health::Degraded;
+        let healthy = self.list(priority, ListKind::Healthy, false, members, is_healthy);
+        let degraded = self.list(priority, ListKind::Degraded, false, members, is_degraded);
+        if panic {
+            // LB-PANIC-05: locality weighting is skipped.
+            self.targets.extend([Target::List(all), Target::List(all)]);
+        } else {
+            for (flat, availability) in [(healthy, Availability::Healthy), (degraded, Availability::Degraded)]
+            {
+                let scheduled = places.and_then(|places| self.schedule(priority, availability, places));
+                self.targets.push(scheduled.unwrap_or(Target::List(flat)));
+            }
+        }
+        let eligible = |member: &Member| panic || is_healthy(member);
+        self.priorities.push(PriorityHosts { panic, groups: hash_groups(members, places, eligible) });
+    }
+
+    fn list(
+        &mut self,
+        priority: u8,
+        kind: ListKind,
+        panic: bool,
+        members: &[&Member],
+        belongs: impl Fn(&Member) -> bool,
+    ) -> usize {
+        let hosts =
+            members.iter().filter(|member| belongs(member)).map(|member| (member.index, member.weight));
+        self.lists.push(HostList::new(priority, kind, panic, hosts.collect()));
+        self.lists.len() - 1
+    }
+
+    /// LB-LOC-04; `None` if no locality is eligible, and the flat list of the priority serves.
+    fn schedule(&mut self, priority: u8, availability: Availability, places: &[Place<'_>]) -> Option<Target> {
+        let (mut weights, mut lists) = (Vec::new(), Vec::new());
+        for place in places {
+            let (weight, kind, health) = match availability {
+                Availability::Healthy => {
+                    (place.healthy_weight, ListKind::LocalityHealthy(place.locality), Health::Healthy)
+                }
+                Availability::Degraded => {
+                    (place.degraded_weight, ListKind::LocalityDegraded(place.locality), Health::Degraded)
+                }
+            };
+            if weight > 0.0 {
+                weights.push(weight);
+                lists
+                    .push(self.list(priority, kind, false, &place.members, |member| member.health == health));
+            }
+        }
+        if weights.is_empty() {
+            return None;
+        }
+        self.schedules.push(LocalitySchedule { weights: weights.into(), lists: lists.into() });
+        Some(Target::Localities(self.schedules.len() - 1))
+    }
+}
+
+/// LB-LOC-06: raw locality weights over their sum; a locality without eligible hosts keeps its share unused.
+fn hash_groups(
+    members: &[&Member],
+    places: Option<&[Place<'_>]>,
+    eligible: impl Fn(&Member) -> bool,
+) -> Box<[LocalityGroup]> {
+    let hosts_of = |members: &[&Member]| {
+        members.iter().filter(|member| eligible(member)).map(|member| (member.index, member.weight)).collect()
+    };
+    let Some(places) = places else {
+        return Box::new([LocalityGroup { share: 1.0, hosts: hosts_of(members) }]);
+    };
+    let sum: u32 = places.iter().map(|place| place.weight).fold(0, u32::saturating_add);
+    places
+        .iter()
+        .filter(|place| place.weight > 0)
+        .map(|place| LocalityGroup {
+            share: f64::from(place.weight) / f64::from(sum),
+            hosts: hosts_of(&place.members),
+        })
+        .collect()
+}
