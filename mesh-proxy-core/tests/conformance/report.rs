@@ -31,7 +31,7 @@ fn write_report(
     writeln!(
         out,
         "How much of the behaviour reference in [`spec/`](spec/) is pinned by tests. A rule counts as cited when \
-         a test or a test-data case names its whole id, or a range such as `ROUTE-MATCH-07..09` that holds it. \
+         a test or a test-data case names its whole id, or a range such as `ROUTE-MATCH-11..13` that holds it. \
          The reference also holds facts, measurements and advice that no test can pin, so 100 % is not the aim; \
          an uncited rule is one that nobody has claimed to have tested.\n\n\
          Generated: `{regenerate}`. A test fails when this file is stale.\n"
@@ -139,7 +139,7 @@ fn distinct(ids: &[String]) -> Vec<&str> {
     seen
 }
 
-/// `(ROUTE-MATCH-07): text` and `ROUTE-MATCH-07: text` are printed as `text`.
+/// `(ROUTE-MATCH-12): text` and `ROUTE-MATCH-12: text` are printed as `text`.
 fn without_leading_ids<'t>(text: &'t str, ids: &[String]) -> &'t str {
     let punctuation = ['(', ')', ':', ',', ' ', '`', '[', ']'];
     let mut rest = text;

@@ -8,12 +8,21 @@ use std::{fs, io};
 use crate::cite;
 use crate::rules::Rules;
 
+/// What a file is to this tool.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Rust,
+    /// Markdown: its ids must exist, but they cover nothing.
+    Prose,
+    Data,
+}
+
 /// One text file, its path relative to the workspace root with `/` between the parts.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) text: String,
-    pub(crate) is_rust: bool,
+    pub(crate) kind: Kind,
     /// The whole file is test code or test data.
     pub(crate) is_test: bool,
 }
@@ -34,19 +43,10 @@ pub(crate) struct Scan {
     pub(crate) faults: Vec<String>,
 }
 
-/// All text files of the crates, the test data, the examples, the benches and the fuzz targets.
+/// All text files of the workspace.
 pub(crate) fn files(root: &Path) -> io::Result<Vec<File>> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let wanted =
-            name.starts_with("mesh-") || ["testdata", "docs", "bench", "fuzz"].contains(&name.as_ref());
-        if wanted && entry.file_type()?.is_dir() {
-            walk(&entry.path(), &mut paths)?;
-        }
-    }
+    walk(root, &mut paths)?;
     paths.sort();
     let mut files = Vec::new();
     for path in paths {
@@ -54,8 +54,12 @@ pub(crate) fn files(root: &Path) -> io::Result<Vec<File>> {
         let Ok(text) = String::from_utf8(fs::read(&path)?) else { continue };
         let relative = path.strip_prefix(root).unwrap_or(&path);
         let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        let is_rust = relative.extension().is_some_and(|extension| extension == "rs");
-        files.push(File { path: parts.join("/"), text, is_rust, is_test: is_test(relative, is_rust) });
+        let kind = match relative.extension().and_then(OsStr::to_str) {
+            Some("rs") => Kind::Rust,
+            Some("md") => Kind::Prose,
+            _ => Kind::Data,
+        };
+        files.push(File { path: parts.join("/"), text, kind, is_test: is_test(relative, kind) });
     }
     let modules: BTreeSet<String> = files.iter().flat_map(test_modules).collect();
     for file in &mut files {
@@ -73,24 +77,27 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if entry.file_type()?.is_dir() {
-            // Build output and fuzz findings; the spec; and this tool, whose own tests invent ids.
+            // Build output and fuzz findings; the reference; and this tool, whose own tests invent ids.
             let skipped = ["target", "docs/spec", "fuzz/corpus", "fuzz/artifacts", "tests/conformance"];
             if !skipped.iter().any(|end| path.ends_with(end)) && !name.starts_with('.') {
                 walk(&path, paths)?;
             }
-        } else if !name.ends_with(".md") && name != "Cargo.lock" {
+        } else if name != "Cargo.lock" && name != "CONFORMANCE.md" {
             paths.push(path);
         }
     }
     Ok(())
 }
 
-fn is_test(path: &Path, is_rust: bool) -> bool {
+fn is_test(path: &Path, kind: Kind) -> bool {
     let inside = |folder: &str| path.components().any(|part| part.as_os_str() == OsStr::new(folder));
     let stem = path.file_stem().map(OsStr::to_string_lossy).unwrap_or_default();
-    inside("tests")
-        || inside("testdata")
-        || (is_rust && stem.split('_').any(|word| word == "test" || word == "tests"))
+    let named = || stem.split('_').any(|word| word == "test" || word == "tests");
+    match kind {
+        Kind::Rust => inside("tests") || named(),
+        Kind::Data => inside("tests") || inside("testdata"),
+        Kind::Prose => false,
+    }
 }
 
 /// Modules in files of their own that are declared under `#[cfg(test)]`, as path without `.rs`.
@@ -113,7 +120,8 @@ fn test_modules(file: &File) -> Vec<String> {
 }
 
 fn is_test_gate(line: &str) -> bool {
-    line.starts_with("#[cfg(") && line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test")
+    let gates = ["cfg(test)", "(test,", ", test)", ", test,"];
+    line.starts_with("#[cfg(") && gates.iter().any(|gate| line.contains(gate)) && !line.contains("not(test")
 }
 
 /// Marks the lines of items under `#[cfg(test)]`. Such an item ends with the first closing brace that is
@@ -146,7 +154,7 @@ fn opens_raw_string(line: &str) -> bool {
 
 /// The comment part of a line, if it has one.
 fn comment(file: &File, line: &str) -> Option<String> {
-    let marker = if file.is_rust { "//" } else { "#" };
+    let marker = if file.kind == Kind::Rust { "//" } else { "#" };
     let text = match line.trim_start().strip_prefix(marker) {
         Some(text) => text,
         None => line.split_once(&format!(" {marker} "))?.1,
@@ -158,14 +166,17 @@ fn comment(file: &File, line: &str) -> Option<String> {
 pub(crate) fn scan(file: &File, rules: &Rules) -> Scan {
     let mut scan = Scan::default();
     let lines: Vec<&str> = file.text.lines().collect();
-    let marks =
-        if file.is_rust && !file.is_test { test_lines(&file.text) } else { vec![file.is_test; lines.len()] };
+    let marks = if file.kind == Kind::Rust && !file.is_test {
+        test_lines(&file.text)
+    } else {
+        vec![file.is_test; lines.len()]
+    };
     for (number, (line, is_test)) in lines.iter().zip(marks).enumerate() {
         let found = cite::in_text(line, rules);
         scan.faults.extend(found.faults.iter().map(|fault| format!("{}:{}: {fault}", file.path, number + 1)));
         if is_test {
             scan.cited.extend(found.ids);
-            if file.is_rust {
+            if file.kind == Kind::Rust {
                 scan.cited.extend(cite::in_function_name(line, rules).map(str::to_owned));
             }
         }
@@ -181,6 +192,9 @@ pub(crate) fn scan(file: &File, rules: &Rules) -> Scan {
 
 /// The text of the difference that begins on this line, up to the end of its comment paragraph.
 fn difference(file: &File, lines: &[&str], number: usize) -> Option<String> {
+    if file.kind == Kind::Prose {
+        return None;
+    }
     let first = comment(file, lines.get(number)?)?;
     let (_, first) = first.split_once("DIFFERENCE")?;
     let more = lines.iter().skip(number + 1).map_while(|line| {

@@ -3,7 +3,7 @@
 use crate::cite::{self, Citations};
 use crate::report;
 use crate::rules::Rules;
-use crate::source::{self, Difference, File};
+use crate::source::{self, Difference, File, Kind};
 
 const SPEC: &str = "\
 # A reference
@@ -24,7 +24,7 @@ fn rules() -> Rules {
 }
 
 fn file(path: &str, text: &str) -> File {
-    File { path: path.to_owned(), text: text.to_owned(), is_rust: true, is_test: false }
+    File { path: path.to_owned(), text: text.to_owned(), kind: Kind::Rust, is_test: false }
 }
 
 fn ids(line: &str) -> Vec<String> {
@@ -97,7 +97,9 @@ mod tests {
 }
 
 // ROUTE-X-05
-#[cfg(test)]
+#[cfg(not(test))]
+fn also_real() {} // ROUTE-Y-1
+#[cfg(all(test, unix))]
 use crate::helper; // RST-01
 // OUT-T06
 ";
