@@ -1,2 +1,22 @@
 #![forbid(unsafe_code)]
 //! Istio and Kubernetes resources as Rust types: loading, validation with source positions, name resolution.
+
+mod macros;
+
+pub mod common;
+mod diagnostic;
+mod kind;
+pub mod kubernetes;
+pub mod mesh_config;
+mod meta;
+pub mod networking;
+mod object;
+mod path;
+pub mod security;
+
+pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};
+pub use kind::Kind;
+pub use mesh_config::MeshConfig;
+pub use meta::{ObjectMeta, ObjectRef, Origin};
+pub use object::{Body, LoadState, Object, Typed};
+pub use path::{FieldPath, Segment};

@@ -1,0 +1,166 @@
+//! Findings about objects.
+
+use crate::meta::{ObjectRef, Origin};
+use crate::path::FieldPath;
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Probably not what was meant.
+    Warning,
+    /// Istio refuses it, or it cannot mean what was written.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// A point in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// From 0, in bytes of the whole source.
+    pub byte: usize,
+}
+
+/// A half-open range of a source's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Span {
+    /// First character.
+    pub start: Position,
+    /// Just behind the last character.
+    pub end: Position,
+}
+
+/// Which part of a field a finding is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Target {
+    /// The value.
+    #[default]
+    Value,
+    /// The key, as for an unknown field.
+    Key,
+}
+
+/// A finding: what is wrong, where, and what to do.
+///
+/// Its `Display` is one line, `file:line:col: severity[CODE]: Kind ns/name: path: message`; parts that are not
+/// known are left out. The help is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// Stable id of the rule, such as `MODEL-VS-10`.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The object, when one could be read.
+    pub object: Option<ObjectRef>,
+    /// The document it was read from.
+    pub origin: Option<Origin>,
+    /// The field, relative to the object; empty for the object or the document itself.
+    pub path: FieldPath,
+    /// Whether the key or the value of the field is meant.
+    pub target: Target,
+    /// Where that is in the source; `None` until [`locate`](crate::locate) found it.
+    pub span: Option<Span>,
+    /// Where, what was found, what is allowed: lower case, no full stop, the user's text in backticks.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A finding that is not yet tied to an object.
+    pub fn new(code: &'static str, severity: Severity, path: FieldPath, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity,
+            object: None,
+            origin: None,
+            path,
+            target: Target::Value,
+            span: None,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// An error.
+    pub fn error(code: &'static str, path: FieldPath, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, path, message)
+    }
+
+    /// A warning.
+    pub fn warning(code: &'static str, path: FieldPath, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, path, message)
+    }
+
+    /// A remark.
+    pub fn info(code: &'static str, path: FieldPath, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Info, path, message)
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Points at the key instead of the value.
+    #[must_use]
+    pub fn at_key(mut self) -> Self {
+        self.target = Target::Key;
+        self
+    }
+
+    /// Ties the finding to an object and where it was read.
+    #[must_use]
+    pub fn of(mut self, object: Option<ObjectRef>, origin: Option<&Origin>) -> Self {
+        self.object = object;
+        self.origin = origin.cloned();
+        self
+    }
+
+    /// True for [`Severity::Error`].
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            match self.span {
+                Some(span) => write!(f, "{}:{}:{}: ", origin.source, span.start.line, span.start.column)?,
+                None => write!(f, "{}:{}: ", origin.source, origin.line)?,
+            }
+        }
+        write!(f, "{}[{}]: ", self.severity, self.code)?;
+        if let Some(object) = &self.object {
+            write!(f, "{object}: ")?;
+        }
+        // The path within a list document leads to the object, which is already named.
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,194 @@
+//! Kinds, their groups and versions (MODEL-GV-1).
+
+use std::fmt;
+
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal, $group:literal, [$($version:literal),+], $plural:literal;)*) => {
+        /// A kind this crate knows by name. The versions of one kind share one schema.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Kind {
+            $($(#[$meta])* $variant,)*
+            /// Any other kind; kept opaque.
+            Other(String),
+        }
+
+        /// Name, group, versions (the stored one first) and plural of every known kind.
+        const TABLE: &[Entry] = &[$(Entry {
+            kind: Kind::$variant, name: $name, group: $group, versions: &[$($version),+], plural: $plural,
+        },)*];
+
+        impl Kind {
+            /// The name as written in `kind:`.
+            pub fn as_str(&self) -> &str {
+                match self { $(Self::$variant => $name,)* Self::Other(name) => name }
+            }
+        }
+    };
+}
+
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) versions: &'static [&'static str],
+    pub(crate) plural: &'static str,
+}
+
+kinds! {
+    /// networking.istio.io
+    VirtualService = "VirtualService", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "virtualservices";
+    /// networking.istio.io
+    DestinationRule = "DestinationRule", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "destinationrules";
+    /// networking.istio.io; not the kind of the Gateway API
+    Gateway = "Gateway", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "gateways";
+    /// networking.istio.io
+    ServiceEntry = "ServiceEntry", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "serviceentries";
+    /// networking.istio.io
+    Sidecar = "Sidecar", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "sidecars";
+    /// networking.istio.io
+    WorkloadEntry = "WorkloadEntry", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "workloadentries";
+    /// networking.istio.io; opaque
+    WorkloadGroup = "WorkloadGroup", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "workloadgroups";
+    /// networking.istio.io; opaque
+    EnvoyFilter = "EnvoyFilter", "networking.istio.io", ["v1alpha3"], "envoyfilters";
+    /// networking.istio.io; opaque
+    ProxyConfig = "ProxyConfig", "networking.istio.io", ["v1beta1"], "proxyconfigs";
+    /// security.istio.io
+    AuthorizationPolicy = "AuthorizationPolicy", "security.istio.io", ["v1", "v1beta1"], "authorizationpolicies";
+    /// security.istio.io
+    PeerAuthentication = "PeerAuthentication", "security.istio.io", ["v1", "v1beta1"], "peerauthentications";
+    /// security.istio.io
+    RequestAuthentication = "RequestAuthentication", "security.istio.io", ["v1", "v1beta1"], "requestauthentications";
+    /// telemetry.istio.io; opaque
+    Telemetry = "Telemetry", "telemetry.istio.io", ["v1alpha1", "v1"], "telemetries";
+    /// extensions.istio.io; opaque
+    WasmPlugin = "WasmPlugin", "extensions.istio.io", ["v1alpha1"], "wasmplugins";
+    /// extensions.istio.io; opaque
+    TrafficExtension = "TrafficExtension", "extensions.istio.io", ["v1alpha1"], "trafficextensions";
+    /// core
+    Namespace = "Namespace", "", ["v1"], "namespaces";
+    /// core
+    Service = "Service", "", ["v1"], "services";
+    /// core
+    Pod = "Pod", "", ["v1"], "pods";
+    /// core
+    ConfigMap = "ConfigMap", "", ["v1"], "configmaps";
+    /// core; opaque
+    Endpoints = "Endpoints", "", ["v1"], "endpoints";
+    /// core; opaque
+    ServiceAccount = "ServiceAccount", "", ["v1"], "serviceaccounts";
+    /// core; opaque
+    Secret = "Secret", "", ["v1"], "secrets";
+    /// core; opaque
+    Node = "Node", "", ["v1"], "nodes";
+    /// discovery.k8s.io
+    EndpointSlice = "EndpointSlice", "discovery.k8s.io", ["v1"], "endpointslices";
+    /// apps; opaque
+    Deployment = "Deployment", "apps", ["v1"], "deployments";
+    /// apps; opaque
+    StatefulSet = "StatefulSet", "apps", ["v1"], "statefulsets";
+    /// apps; opaque
+    DaemonSet = "DaemonSet", "apps", ["v1"], "daemonsets";
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Kind {
+    fn entry(&self) -> Option<&'static Entry> {
+        TABLE.iter().find(|entry| entry.kind == *self)
+    }
+
+    /// API group; empty is the core group, and the answer for an unknown kind.
+    pub fn group(&self) -> &'static str {
+        self.entry().map_or("", |entry| entry.group)
+    }
+
+    /// True for the kinds of Istio's groups.
+    pub fn is_istio(&self) -> bool {
+        self.group().ends_with("istio.io")
+    }
+
+    /// True for Namespace and Node.
+    pub fn is_cluster_scoped(&self) -> bool {
+        matches!(self, Self::Namespace | Self::Node)
+    }
+
+    /// True for the kinds that grant or refuse access: what cannot be understood in them must deny.
+    pub fn is_security(&self) -> bool {
+        matches!(self, Self::AuthorizationPolicy | Self::PeerAuthentication | Self::RequestAuthentication)
+    }
+
+    /// True where a missing `spec` is an error (MODEL-DOC-8).
+    pub(crate) fn requires_spec(&self) -> bool {
+        matches!(
+            self,
+            Self::ServiceEntry | Self::WorkloadEntry | Self::WorkloadGroup | Self::WasmPlugin | Self::TrafficExtension
+        )
+    }
+}
+
+/// What `apiVersion` and `kind` of a document mean.
+pub(crate) enum Resolved {
+    /// A known kind in a known version.
+    Known(Kind),
+    /// A known kind in a version nobody serves (MODEL-GV-2); the stored version.
+    OddVersion(Kind, &'static str),
+    /// The kind exists in another group, or under another spelling (MODEL-GV-5).
+    Misspelt(Kind),
+    /// The kind was removed (MODEL-GV-4); what replaces it.
+    Removed(&'static str),
+    /// Not ours.
+    Unknown,
+}
+
+/// Removed kinds (MODEL-GV-4): group, kind, replacement.
+const REMOVED: &[(&str, &str, &str)] = &[
+    ("config.istio.io", "RouteRule", "VirtualService"),
+    ("config.istio.io", "DestinationPolicy", "DestinationRule"),
+    ("config.istio.io", "EgressRule", "ServiceEntry"),
+    ("authentication.istio.io", "Policy", "PeerAuthentication and RequestAuthentication"),
+    ("authentication.istio.io", "MeshPolicy", "PeerAuthentication and RequestAuthentication"),
+    ("rbac.istio.io", "RbacConfig", "AuthorizationPolicy"),
+    ("rbac.istio.io", "ClusterRbacConfig", "AuthorizationPolicy"),
+    ("rbac.istio.io", "ServiceRole", "AuthorizationPolicy"),
+    ("rbac.istio.io", "ServiceRoleBinding", "AuthorizationPolicy"),
+];
+
+pub(crate) fn resolve(api_version: &str, kind: &str) -> Resolved {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if let Some(entry) = TABLE.iter().find(|entry| entry.group == group && entry.name == kind) {
+        return if entry.versions.contains(&version) {
+            Resolved::Known(entry.kind.clone())
+        } else {
+            Resolved::OddVersion(entry.kind.clone(), entry.versions.first().copied().unwrap_or("v1"))
+        };
+    }
+    if let Some((_, _, replacement)) = REMOVED.iter().find(|(g, k, _)| *g == group && *k == kind) {
+        return Resolved::Removed(replacement);
+    }
+    if group == "config.istio.io" {
+        return Resolved::Removed("Telemetry, or an extension provider");
+    }
+    // The Gateway API's `Gateway` and others of foreign groups are not misspellings of ours.
+    let ours = group.is_empty() || group.ends_with("istio.io") || TABLE.iter().any(|entry| entry.group == group);
+    let candidate = TABLE.iter().find(|entry| {
+        let same_name = entry.name == kind;
+        let near_name = entry.name.eq_ignore_ascii_case(kind) || entry.plural.eq_ignore_ascii_case(kind);
+        (same_name && ours && entry.group.ends_with("istio.io")) || (near_name && !same_name && entry.group == group)
+    });
+    candidate.map_or(Resolved::Unknown, |entry| Resolved::Misspelt(entry.kind.clone()))
+}
+
+/// The stored apiVersion of a kind.
+pub(crate) fn stored_api_version(kind: &Kind) -> String {
+    let version = kind.entry().and_then(|entry| entry.versions.first()).copied().unwrap_or("v1");
+    match kind.group() {
+        "" => version.to_owned(),
+        group => format!("{group}/{version}"),
+    }
+}

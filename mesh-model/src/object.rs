@@ -1,0 +1,192 @@
+//! Objects of any kind.
+
+use crate::common::Value;
+use crate::kind::Kind;
+use crate::kubernetes::{ConfigMap, EndpointSlice, Namespace, Pod, Service};
+use crate::meta::{ObjectMeta, ObjectRef, Origin};
+use crate::networking::{
+    DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
+};
+use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// How much of what was written is in the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LoadState {
+    /// All of it.
+    #[default]
+    Clean,
+    /// All of it, after a repair that a diagnostic names.
+    Recovered,
+    /// Some fields could not be understood and have their default value. In a policy this must deny.
+    Partial,
+    /// Refused: under [`Profile::Strict`](crate::Profile::Strict) any repair, always an object that cannot be used.
+    Rejected,
+}
+
+/// One object, its place of origin and how well it was read.
+///
+/// Serializes as the Kubernetes object it was, with its original `apiVersion`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Object {
+    /// As written, such as `networking.istio.io/v1beta1`.
+    pub api_version: String,
+    /// The kind.
+    pub kind: Kind,
+    /// Name, namespace, labels, annotations.
+    pub metadata: ObjectMeta,
+    /// What the object says.
+    pub body: Body,
+    /// `status` of an Istio object, verbatim.
+    pub status: Option<Value>,
+    /// Where it was read.
+    pub origin: Option<Origin>,
+    /// How well it was read.
+    pub state: LoadState,
+}
+
+macro_rules! bodies {
+    ($($variant:ident, $accessor:ident;)*) => {
+        /// What an object says: `spec` of an Istio kind, the whole object without metadata of a Kubernetes kind.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum Body {
+            $(#[doc = concat!("A ", stringify!($variant), ".")] $variant(Box<$variant>),)*
+            /// A kind that is not typed: everything besides `apiVersion`, `kind` and `metadata`.
+            Opaque(Value),
+        }
+
+        $(
+            impl From<$variant> for Body {
+                fn from(body: $variant) -> Self {
+                    Self::$variant(Box::new(body))
+                }
+            }
+
+            impl Typed for $variant {
+                fn kind() -> Kind {
+                    Kind::$variant
+                }
+                fn of(object: &Object) -> Option<&Self> {
+                    object.$accessor()
+                }
+            }
+        )*
+
+        impl Object {
+            $(#[doc = concat!("What it says if it is a ", stringify!($variant), ".")]
+            pub fn $accessor(&self) -> Option<&$variant> {
+                match &self.body {
+                    Body::$variant(body) => Some(body),
+                    _ => None,
+                }
+            })*
+        }
+    };
+}
+
+bodies! {
+    VirtualService, as_virtual_service;
+    DestinationRule, as_destination_rule;
+    Gateway, as_gateway;
+    ServiceEntry, as_service_entry;
+    Sidecar, as_sidecar;
+    WorkloadEntry, as_workload_entry;
+    AuthorizationPolicy, as_authorization_policy;
+    PeerAuthentication, as_peer_authentication;
+    RequestAuthentication, as_request_authentication;
+    Service, as_service;
+    EndpointSlice, as_endpoint_slice;
+    Pod, as_pod;
+    Namespace, as_namespace;
+    ConfigMap, as_config_map;
+}
+
+/// A body with a type of its own.
+pub trait Typed: Into<Body> + sealed::Sealed {
+    /// Its kind.
+    fn kind() -> Kind;
+    /// The object's body if it has this type.
+    fn of(object: &Object) -> Option<&Self>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T: Into<super::Body>> Sealed for T {}
+}
+
+impl Object {
+    /// An object made by a program: in the stored version of its kind, not read from anywhere.
+    pub fn new<T: Typed>(namespace: &str, name: &str, body: T) -> Self {
+        let metadata =
+            ObjectMeta { name: name.to_owned(), namespace: namespace.to_owned(), ..ObjectMeta::default() };
+        Self {
+            api_version: crate::kind::stored_api_version(&T::kind()),
+            kind: T::kind(),
+            metadata,
+            body: body.into(),
+            status: None,
+            origin: None,
+            state: LoadState::Clean,
+        }
+    }
+
+    /// The object's name for diagnostics and decisions.
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef::new(self.kind.clone(), self.metadata.namespace.clone(), self.metadata.name.clone())
+    }
+
+    /// Addresses allocated to a ServiceEntry: `status.addresses[].value` (MODEL-DOC-6).
+    pub fn allocated_addresses(&self) -> impl Iterator<Item = &str> {
+        let list = match self.status.as_ref().and_then(|status| status.get("addresses")) {
+            Some(Value::List(list)) => list.as_slice(),
+            _ => &[],
+        };
+        list.iter().filter_map(|entry| entry.get("value")?.as_str())
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("apiVersion", &self.api_version)?;
+        map.serialize_entry("kind", self.kind.as_str())?;
+        map.serialize_entry("metadata", &self.metadata)?;
+        match &self.body {
+            Body::VirtualService(spec) => map.serialize_entry("spec", spec)?,
+            Body::DestinationRule(spec) => map.serialize_entry("spec", spec)?,
+            Body::Gateway(spec) => map.serialize_entry("spec", spec)?,
+            Body::ServiceEntry(spec) => map.serialize_entry("spec", spec)?,
+            Body::Sidecar(spec) => map.serialize_entry("spec", spec)?,
+            Body::WorkloadEntry(spec) => map.serialize_entry("spec", spec)?,
+            Body::AuthorizationPolicy(spec) => map.serialize_entry("spec", spec)?,
+            Body::PeerAuthentication(spec) => map.serialize_entry("spec", spec)?,
+            Body::RequestAuthentication(spec) => map.serialize_entry("spec", spec)?,
+            Body::Service(service) => map.serialize_entry("spec", &service.spec)?,
+            Body::Pod(pod) => {
+                map.serialize_entry("spec", &pod.spec)?;
+                map.serialize_entry("status", &pod.status)?;
+            }
+            Body::EndpointSlice(slice) => {
+                map.serialize_entry("addressType", &slice.address_type)?;
+                map.serialize_entry("endpoints", &slice.endpoints)?;
+                map.serialize_entry("ports", &slice.ports)?;
+            }
+            Body::ConfigMap(config) => map.serialize_entry("data", &config.data)?,
+            Body::Namespace(_) => {}
+            Body::Opaque(value) => {
+                if let Value::Map(entries) = value {
+                    for (key, value) in entries {
+                        map.serialize_entry(key, value)?;
+                    }
+                }
+            }
+        }
+        if let Some(status) = &self.status {
+            map.serialize_entry("status", status)?;
+        }
+        map.end()
+    }
+}
