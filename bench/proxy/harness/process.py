@@ -135,6 +135,10 @@ class Process:
                 except ProcessLookupError:
                     pass
         self._child.wait()
+        # Their ports are free, and the core idle, only once they are gone.
+        deadline = time.monotonic() + 2.0
+        while time.monotonic() < deadline and any(s is not None and _start_time(pid) == s for pid, s in tree):
+            time.sleep(0.01)
 
 
 class CoreClock:
