@@ -166,8 +166,8 @@ async fn page(workload: &Workload, mesh: Mesh, user: Option<&str>, headers: &Hea
 /// The line that says who is signed in.
 fn session(user: Option<&str>) -> String {
     match user {
-        Some(user) => format!("Signed in as <b>{}</b> · <a href=\"/logout\">sign out</a>", escape(user)),
-        None => "Not signed in · <a href=\"/login?username=jason\">sign in as jason</a>".to_owned(),
+        Some(user) => format!("Signed in as <b>{}</b>, <a href=\"/logout\">sign out</a>", escape(user)),
+        None => "Not signed in, <a href=\"/login?username=jason\">sign in as jason</a>".to_owned(),
     }
 }
 
@@ -194,7 +194,7 @@ fn reviews_html(reviews: &Result<Value, Failure>) -> String {
     let mut html = String::new();
     for review in reviews.get("reviews").and_then(Value::as_array).into_iter().flatten() {
         let text = |key| review.get(key).and_then(Value::as_str).map(escape).unwrap_or_default();
-        push(&mut html, format_args!("<blockquote>{}<br>— {}", text("text"), text("reviewer")));
+        push(&mut html, format_args!("<blockquote>{}<br>&mdash; {}", text("text"), text("reviewer")));
         if let Some(rating) = review.get("rating") {
             push(&mut html, format_args!("<br>{}", rating_html(rating)));
         }
@@ -211,8 +211,10 @@ fn rating_html(rating: &Value) -> String {
     match stars {
         Some(stars) => {
             let stars = usize::try_from(stars).unwrap_or(0).min(5);
-            let (full, hollow) = ("★".repeat(stars), "☆".repeat(5 - stars));
-            format!("<span class=\"stars {}\">{full}{hollow}</span>", escape(color))
+            // Written as entities: with raw stars, grep in a C locale takes the page for a binary file.
+            let (full, hollow) = ("&#9733;".repeat(stars), "&#9734;".repeat(5 - stars));
+            let color = escape(color);
+            format!("<span class=\"stars {color}\" title=\"{stars} of 5, {color}\">{full}{hollow}</span>")
         }
         None => error_html("ratings"),
     }
