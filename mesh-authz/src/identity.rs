@@ -1,0 +1,105 @@
+//! Who the peer has proved to be.
+
+use crate::spiffe::{SCHEME, SpiffeId};
+
+/// The names in a verified peer certificate, or the one name that a trusted hop has forwarded.
+///
+/// Made once a connection; every request of the connection borrows it. A connection without TLS, or
+/// without a client certificate, has no `PeerIdentity` at all (AUTHZ-SRC-02).
+///
+/// ```
+/// use mesh_authz::PeerIdentity;
+///
+/// let peer = PeerIdentity::certificate(["spiffe://cluster.local/ns/web/sa/frontend"], [], "");
+/// assert_eq!(peer.spiffe_id().map(|id| id.namespace), Some("web"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerIdentity {
+    names: Vec<Name>,
+}
+
+impl PeerIdentity {
+    /// The names of a certificate that the TLS handshake has verified: its URI names, its DNS names and
+    /// its subject (RFC 2253 text). Identity fields match if any of them matches (AUTHZ-SRC-01); an empty
+    /// subject does not count.
+    pub fn certificate<'a>(
+        uri_names: impl IntoIterator<Item = &'a str>,
+        dns_names: impl IntoIterator<Item = &'a str>,
+        subject: &'a str,
+    ) -> Self {
+        let subject = Some(subject).filter(|s| !s.is_empty());
+        Self { names: uri_names.into_iter().chain(dns_names).chain(subject).map(Name::new).collect() }
+    }
+
+    /// The one name that a waypoint is told about the original caller (AUTHZ-SRC-03), such as
+    /// `spiffe://cluster.local/ns/web/sa/frontend`.
+    pub fn forwarded(principal: &str) -> Self {
+        Self { names: vec![Name::new(principal)] }
+    }
+
+    /// The first name that is a SPIFFE id of Istio's form.
+    pub fn spiffe_id(&self) -> Option<SpiffeId<'_>> {
+        self.names.iter().find_map(|name| SpiffeId::parse(&name.text).ok())
+    }
+
+    /// All names as they were given, in the order URI, DNS, subject.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &*name.text)
+    }
+
+    pub(crate) fn parsed_names(&self) -> &[Name] {
+        &self.names
+    }
+}
+
+/// One name with what the matchers want to know about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    text: Box<str>,
+    /// Where the namespace starts, if the text has the five parts of [`SpiffeId`].
+    namespace: Option<u32>,
+    /// Length of the namespace.
+    namespace_len: u32,
+}
+
+impl Name {
+    fn new(text: &str) -> Self {
+        let id = SpiffeId::parse(text).ok();
+        // `spiffe://` TD `/ns/` NAMESPACE
+        let start = id.and_then(|id| u32::try_from(SCHEME.len() + id.trust_domain.len() + 4).ok());
+        let len = id.and_then(|id| u32::try_from(id.namespace.len()).ok());
+        let known = start.zip(len);
+        Self {
+            text: text.into(),
+            namespace: known.map(|(start, _)| start),
+            namespace_len: known.map_or(0, |(_, len)| len),
+        }
+    }
+
+    /// The name as it stands in the certificate.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// What follows `spiffe://`, if that is how the name starts.
+    pub(crate) fn principal(&self) -> Option<&[u8]> {
+        self.text().strip_prefix(SCHEME.as_bytes())
+    }
+
+    /// The trust domain: what stands between `spiffe://` and the next slash, which must exist.
+    pub(crate) fn trust_domain(&self) -> Option<&[u8]> {
+        let rest = self.principal()?;
+        rest.get(..memchr::memchr(b'/', rest)?)
+    }
+
+    /// The namespace of a name that has the five parts.
+    pub(crate) fn namespace(&self) -> Option<&[u8]> {
+        let start = self.namespace? as usize;
+        self.text().get(start..start + self.namespace_len as usize)
+    }
+
+    /// `NAMESPACE/sa/ACCOUNT` of a name that has the five parts.
+    pub(crate) fn account_key(&self) -> Option<&[u8]> {
+        self.text().get(self.namespace? as usize..)
+    }
+}

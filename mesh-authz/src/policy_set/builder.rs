@@ -1,0 +1,201 @@
+//! Building a [`PolicySet`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::PolicySet;
+use crate::error::{BuildError, BuildErrorKind, FieldError};
+use crate::policy::{Action, Policy, PolicyId, ProviderId};
+use crate::program::{LowerContext, Names, Program, Rule, lower_policy};
+use crate::stage::{OnTcp, Stage};
+use crate::trust_domain::TrustDomains;
+
+/// Collects policies and settings; see [`PolicySet::builder`].
+#[derive(Debug, Clone, Default)]
+pub struct PolicySetBuilder {
+    policies: Vec<Policy>,
+    context: LowerContext,
+    providers: BTreeSet<ProviderId>,
+    several_providers: bool,
+    keep_invalid: bool,
+}
+
+impl PolicySetBuilder {
+    /// Adds a policy that applies to the workload.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policies.push(policy);
+        self
+    }
+
+    /// Adds several policies.
+    #[must_use]
+    pub fn policies(mut self, policies: impl IntoIterator<Item = Policy>) -> Self {
+        self.policies.extend(policies);
+        self
+    }
+
+    /// The mesh's trust domain and its aliases; `cluster.local` alone if this is not called.
+    #[must_use]
+    pub fn trust_domains(mut self, domains: TrustDomains) -> Self {
+        self.context.trust_domains = domains;
+        self
+    }
+
+    /// Defines an external authorizer that `Custom` policies may name. Rules of a policy that names any
+    /// other deny what they match (AUTHZ-EXT-03).
+    #[must_use]
+    pub fn provider(mut self, provider: impl Into<ProviderId>) -> Self {
+        self.providers.insert(provider.into());
+        self
+    }
+
+    /// Lets one workload have several providers, all of which must allow. Without it, if policies name
+    /// more than one, none can be asked and what their rules match is denied (AUTHZ-EXT-02, AUTHZ-EXT-03).
+    #[must_use]
+    pub fn several_providers(mut self) -> Self {
+        self.several_providers = true;
+        self
+    }
+
+    /// Matches `namespaces` against the namespace of the SPIFFE id and nothing else.
+    ///
+    /// The default does what Istio and Envoy do, where `*a` matches every identity of the mesh, because
+    /// the text before the account ends in `/sa` (AUTHZ-SRC-05).
+    #[must_use]
+    pub fn strict_namespaces(mut self) -> Self {
+        self.context.strict_namespaces = true;
+        self
+    }
+
+    /// Keeps policies that cannot be built instead of refusing the whole set.
+    ///
+    /// Such a policy is not thinned out to what can be understood of it, because that would let requests
+    /// through that its author meant to stop. As a whole
+    ///
+    /// - an `Allow` policy matches nothing, but counts as selected, so that what no other `Allow` policy
+    ///   matches is denied;
+    /// - a `Deny` or a `Custom` policy denies everything, with
+    ///   [`Reason::InvalidPolicy`](crate::Reason::InvalidPolicy);
+    /// - an `Audit` policy matches nothing;
+    /// - with a dry run it does the same to [`PolicySet::dry_run`] alone.
+    ///
+    /// The errors are at [`PolicySet::invalid`].
+    // DIFFERENCE AUTHZ-TCP-05: Istio drops the invalid value from a DENY rule, or the rule from an ALLOW
+    // policy. A DENY rule that has lost one of its values denies less than was written.
+    // DIFFERENCE AUTHZ-COND-02: Istio drops a rule with an unknown condition key, a DENY rule as well.
+    #[must_use]
+    pub fn keep_invalid(mut self) -> Self {
+        self.keep_invalid = true;
+        self
+    }
+
+    /// Compiles the policies.
+    ///
+    /// Cost: proportional to the text of the policies, plus sorting their rules by name.
+    ///
+    /// # Errors
+    ///
+    /// The first policy, in the order in which they were added, that holds a value, a key or a combination
+    /// that means nothing. With [`keep_invalid`](Self::keep_invalid) only a set that is too large
+    /// ([`BuildErrorKind::TooLarge`]) is refused.
+    pub fn build(self) -> Result<PolicySet, BuildError> {
+        let mut program = Program::default();
+        let mut names = Names::default();
+        let mut rules = Rules::default();
+        let mut ids = Vec::with_capacity(self.policies.len());
+        let mut invalid = Vec::new();
+        for policy in &self.policies {
+            let Ok(number) = u32::try_from(ids.len()) else { return Err(too_many(policy)) };
+            ids.push(policy.id.clone());
+            match lower_policy(&mut program, &mut names, &self.context, policy, number) {
+                Ok(lowered) => rules.add(policy, lowered),
+                Err(error) if self.keep_invalid && error.kind() != BuildErrorKind::TooLarge => {
+                    rules.add_invalid(policy, number);
+                    invalid.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        program.texts.freeze();
+        Ok(self.stages(rules, program, ids, invalid))
+    }
+
+    fn stages(
+        &self,
+        rules: Rules,
+        program: Program,
+        ids: Vec<PolicyId>,
+        invalid: Vec<BuildError>,
+    ) -> PolicySet {
+        let widened = |rules| Stage::new(rules, &ids, OnTcp::Widen);
+        let usable = self.several_providers || rules.custom.len() <= 1;
+        let (good, bad): (Vec<_>, Vec<_>) =
+            rules.custom.into_iter().map(|(provider, rules)| (provider, widened(rules))).partition(
+                |(provider, _)| usable && provider.is_valid() && self.providers.contains(provider),
+            );
+        let invalid_custom = rules.invalid_custom.into_iter().map(|(p, rules)| (p, widened(rules)));
+        let mut bad_custom: Box<[_]> = bad.into_iter().chain(invalid_custom).collect();
+        // In Envoy these are one stage, and of its rules the first by name is reported.
+        bad_custom.sort_by_cached_key(|(provider, _)| format!("{provider}-ns["));
+        PolicySet {
+            custom: good.into(),
+            bad_custom,
+            audit: rules.audit.map(widened),
+            deny: rules.deny.map(widened),
+            allow: rules.allow.map(|rules| Stage::new(rules, &ids, OnTcp::LeaveOut)),
+            dry_run_deny: rules.dry_run_deny.map(widened),
+            dry_run_allow: rules.dry_run_allow.map(|rules| Stage::new(rules, &ids, OnTcp::LeaveOut)),
+            program,
+            policies: ids.into(),
+            invalid: invalid.into(),
+        }
+    }
+}
+
+/// The rules by stage. A list exists as soon as a policy of that action is selected, with or without
+/// rules (AUTHZ-EVAL-04, AUTHZ-EVAL-12).
+#[derive(Default)]
+struct Rules {
+    custom: BTreeMap<ProviderId, Vec<Rule>>,
+    invalid_custom: BTreeMap<ProviderId, Vec<Rule>>,
+    audit: Option<Vec<Rule>>,
+    deny: Option<Vec<Rule>>,
+    allow: Option<Vec<Rule>>,
+    dry_run_deny: Option<Vec<Rule>>,
+    dry_run_allow: Option<Vec<Rule>>,
+}
+
+impl Rules {
+    fn add(&mut self, policy: &Policy, rules: Vec<Rule>) {
+        let list = match (&policy.action, policy.dry_run) {
+            (Action::Custom(provider), _) => {
+                self.custom.entry(provider.clone()).or_default().extend(rules);
+                return;
+            }
+            (Action::Audit, _) => &mut self.audit,
+            (Action::Deny, false) => &mut self.deny,
+            (Action::Deny, true) => &mut self.dry_run_deny,
+            (Action::Allow, false) => &mut self.allow,
+            (Action::Allow, true) => &mut self.dry_run_allow,
+        };
+        list.get_or_insert_default().extend(rules);
+    }
+
+    /// A policy that could not be built: it matches everything or nothing, whichever denies.
+    fn add_invalid(&mut self, policy: &Policy, number: u32) {
+        let everything = vec![Rule::everything(number)];
+        match &policy.action {
+            Action::Custom(provider) => {
+                self.invalid_custom.entry(provider.clone()).or_default().extend(everything);
+            }
+            Action::Deny => self.add(policy, everything),
+            Action::Allow | Action::Audit => self.add(policy, Vec::new()),
+        }
+    }
+}
+
+fn too_many(policy: &Policy) -> BuildError {
+    let at =
+        FieldError { field: "spec".into(), kind: BuildErrorKind::TooLarge, value: policy.id.to_string() };
+    BuildError::new(&policy.id, None, at)
+}

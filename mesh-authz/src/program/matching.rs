@@ -1,0 +1,241 @@
+//! Whether a rule matches a request, read straight off the tables.
+
+use super::{Attribute, Clause, HeaderName, Pattern, Program, Rule, Span, Test};
+use crate::identity::Name;
+use crate::path_template;
+use crate::request::{HttpAttributes, Request};
+use crate::spiffe::SCHEME;
+
+impl Program {
+    /// Whether all clauses of `rule` hold, and one alternative of each of its groups.
+    ///
+    /// On TCP, clauses about HTTP attributes count as true: that is what DENY, AUDIT and CUSTOM want
+    /// (AUTHZ-TCP-03). ALLOW rules that have such a clause must be left out before (AUTHZ-TCP-02).
+    pub(crate) fn rule_matches(&self, rule: &Rule, request: &Request<'_>) -> bool {
+        self.all_hold(rule.clauses, request)
+            && rule
+                .groups
+                .of(&self.groups)
+                .iter()
+                .all(|group| group.of(&self.alternatives).iter().any(|&entry| self.all_hold(entry, request)))
+    }
+
+    fn all_hold(&self, clauses: Span, request: &Request<'_>) -> bool {
+        clauses.of(&self.clauses).iter().all(|clause| self.clause_holds(clause, request))
+    }
+
+    /// One field and its negation (AUTHZ-RULE-03). A missing attribute passes no test, so that only the
+    /// negation holds (AUTHZ-RULE-05).
+    pub(crate) fn clause_holds(&self, clause: &Clause, request: &Request<'_>) -> bool {
+        if request.http.is_none() && clause.attribute.is_http() {
+            return true;
+        }
+        let tests = clause.tests.of(&self.tests);
+        let negated = clause.negated.of(&self.tests);
+        (tests.is_empty() || self.any_passes(clause.attribute, tests, request))
+            && (negated.is_empty() || !self.any_passes(clause.attribute, negated, request))
+    }
+
+    /// Whether the attribute, or one of its values if it has several, passes one of `tests`.
+    fn any_passes(&self, attribute: Attribute, tests: &[Test], request: &Request<'_>) -> bool {
+        let names = || request.peer.identity.map_or(&[][..], |identity| identity.parsed_names());
+        let any = |passes: &dyn Fn(&Test) -> bool| tests.iter().any(passes);
+        let http = |passes: &dyn Fn(&HttpAttributes<'_>) -> bool| request.http.as_ref().is_some_and(passes);
+        let in_block = |ip, test: &Test| match *test {
+            Test::Block(block) => self.blocks.get(block as usize).is_some_and(|b| b.contains(ip)),
+            _ => false,
+        };
+        match attribute {
+            Attribute::Principal
+            | Attribute::Namespace
+            | Attribute::ServiceAccount
+            | Attribute::TrustDomain => names().iter().any(|name| any(&|test| self.name_passes(*test, name))),
+            Attribute::SourceIp => any(&|test| in_block(request.peer.ip, test)),
+            Attribute::RemoteIp => any(&|test| in_block(request.remote_ip, test)),
+            Attribute::DestinationIp => any(&|test| in_block(request.destination.ip(), test)),
+            Attribute::DestinationPort => {
+                let port = request.destination.port();
+                any(&|test| matches!(test, Test::Port(p) if *p == port))
+            }
+            Attribute::Sni => any(&|test| self.text_passes(*test, request.sni, !request.sni.is_empty())),
+            Attribute::Metadata(key) => any(&|test| self.metadata_passes(key, *test, request)),
+            Attribute::Host => http(&|http| {
+                http.host.is_some_and(|host| {
+                    any(&|test| match *test {
+                        Test::String(p) => self.has_form_ignoring_case(p, host, !host.is_empty()),
+                        _ => false,
+                    })
+                })
+            }),
+            Attribute::Method => http(&|http| any(&|test| self.text_passes(*test, http.method, true))),
+            Attribute::Path => http(&|http| any(&|test| self.path_passes(*test, http.path))),
+            Attribute::Header(header) => http(&|http| {
+                self.any_header(header, http, &mut |value| any(&|test| self.text_passes(*test, value, true)))
+            }),
+            Attribute::RequestPrincipal => http(&|http| {
+                let claim = |name| http.claims.and_then(|claims| claims.string(name));
+                let (Some(issuer), Some(subject)) = (claim("iss"), claim("sub")) else { return false };
+                any(&|test| self.request_principal_passes(*test, issuer, subject))
+            }),
+            Attribute::Claim(path) => http(&|http| {
+                let path = self.claims.get(path as usize);
+                let value = path.zip(http.claims).and_then(|(path, claims)| claims.at(path));
+                value.is_some_and(|value| {
+                    value.any_string(&mut |s| any(&|test| self.text_passes(*test, s, !s.is_empty())))
+                })
+            }),
+        }
+    }
+
+    fn text_passes(&self, test: Test, value: &[u8], present: bool) -> bool {
+        matches!(test, Test::String(pattern) if self.has_form(pattern, value, present))
+    }
+
+    /// Calls `test` with the value of each line of the header (AUTHZ-HDR-01, AUTHZ-HDR-02).
+    pub(crate) fn any_header(
+        &self,
+        header: u32,
+        http: &HttpAttributes<'_>,
+        test: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> bool {
+        match self.headers.get(header as usize) {
+            Some(HeaderName::Authority) => http.host.is_some_and(test),
+            Some(HeaderName::Method) => test(http.method),
+            Some(HeaderName::Path) => test(http.path_and_query),
+            Some(HeaderName::Scheme) => http.scheme.is_some_and(test),
+            Some(HeaderName::Named(name)) => http.headers.any(name, test),
+            None => false,
+        }
+    }
+
+    fn path_passes(&self, test: Test, path: &[u8]) -> bool {
+        match test {
+            Test::Template(template) => path_template::matches(self.texts.bytes(template), path),
+            // `*` asks for one or more characters (AUTHZ-STR-03).
+            _ => self.text_passes(test, path, !path.is_empty()),
+        }
+    }
+
+    fn request_principal_passes(&self, test: Test, issuer: &[u8], subject: &[u8]) -> bool {
+        let Test::RequestPrincipal(number) = test else { return false };
+        self.request_principals.get(number as usize).is_some_and(|&(i, s)| {
+            self.has_form(i, issuer, !issuer.is_empty()) && self.has_form(s, subject, !subject.is_empty())
+        })
+    }
+
+    fn metadata_passes(&self, key: u32, test: Test, request: &Request<'_>) -> bool {
+        let key = self.metadata.get(key as usize);
+        let value = key.zip(request.metadata).and_then(|(key, m)| m.at(&key.namespace, &key.entry));
+        match (test, value) {
+            (Test::Listed(pattern), Some(value)) => {
+                value.any_listed_string(&mut |s| self.has_form(pattern, s, !s.is_empty()))
+            }
+            (Test::String(pattern), Some(crate::claims::Value::String(text))) => {
+                self.has_form(pattern, text.as_bytes(), !text.is_empty())
+            }
+            _ => false,
+        }
+    }
+
+    fn name_passes(&self, test: Test, name: &Name) -> bool {
+        match test {
+            // Any name proves an identity, whether or not it is a SPIFFE id (AUTHZ-SRC-01).
+            Test::String(Pattern::Present) => !name.text().is_empty(),
+            Test::String(pattern) => {
+                name.principal().is_some_and(|principal| self.has_form(pattern, principal, true))
+            }
+            Test::Namespace(needle) => namespace_passes(self.texts.bytes(needle), name),
+            Test::StrictNamespace(glob) => {
+                name.namespace().is_some_and(|namespace| glob_matches(self.texts.bytes(glob), namespace))
+            }
+            Test::ServiceAccount(key, namespace_len) => {
+                service_account_passes(self.texts.bytes(key), namespace_len as usize, name)
+            }
+            Test::TrustDomain(pattern) => trust_domain_passes(self.texts.bytes(pattern), name),
+            _ => false,
+        }
+    }
+}
+
+/// AUTHZ-SRC-05: `needle` is `/ns/GLOB/` and may start anywhere.
+fn namespace_passes(needle: &[u8], name: &Name) -> bool {
+    let glob = needle.get(4..needle.len().saturating_sub(1)).unwrap_or_default();
+    if name.namespace() == Some(glob) {
+        return true;
+    }
+    if let (Some(theirs), Some(domain)) = (name.namespace(), name.trust_domain())
+        && theirs != b"ns"
+        && domain != b"ns"
+        && memchr::memchr2(b'*', b'/', glob).is_none()
+    {
+        // In a name of Istio's form the one segment after a segment `ns` is the namespace.
+        return false;
+    }
+    let mut rest = name.text();
+    // Unanchored, so that taking the leftmost place of each piece never loses a match.
+    for piece in needle.split(|&b| b == b'*') {
+        let Some(at) = memchr::memmem::find(rest, piece) else { return false };
+        rest = rest.get(at + piece.len()..).unwrap_or_default();
+    }
+    true
+}
+
+/// `*` in `glob` stands for any run of characters; the whole text must match.
+fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
+    let mut pieces = glob.split(|&b| b == b'*');
+    let Some(mut rest) = text.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
+    let Some(last) = pieces.next_back() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some(at) = memchr::memmem::find(rest, piece) else { return false };
+        rest = rest.get(at + piece.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
+}
+
+/// AUTHZ-SRC-06, for `key` = `NAMESPACE/sa/ACCOUNT`.
+fn service_account_passes(key: &[u8], namespace_len: usize, name: &Name) -> bool {
+    if let Some(theirs) = name.account_key() {
+        return theirs == key && name.trust_domain().is_some_and(|domain| !domain.is_empty());
+    }
+    // Not of Istio's form: more segments may stand between the namespace and `sa`, and after the account.
+    let (namespace, account) = key.split_at(namespace_len.min(key.len()));
+    let Some(rest) = name.text().strip_prefix(SCHEME.as_bytes()) else { return false };
+    let mut tails = places(rest, b"/ns/").filter_map(|at| {
+        let after = rest.get(at + 4..)?.strip_prefix(namespace)?;
+        // The trust domain in front may not be empty.
+        if at > 0 && after.first() == Some(&b'/') { Some(after) } else { None }
+    });
+    let Some(tail) = tails.next() else { return false };
+    // `account` is `/sa/ACCOUNT`, and `tail` starts with a slash as well.
+    places(tail, account).any(|at| {
+        let after = tail.get(at + account.len()..).unwrap_or_default();
+        // An empty segment in front or behind is no segment.
+        at != 1 && (after.is_empty() || (after.starts_with(b"/") && after.len() > 1))
+    })
+}
+
+/// Every place of `needle` in `text`, also where two of them overlap.
+fn places<'t>(text: &'t [u8], needle: &'t [u8]) -> impl Iterator<Item = usize> + 't {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let at = from + memchr::memmem::find(text.get(from..)?, needle)?;
+        from = at + 1;
+        Some(at)
+    })
+}
+
+/// AUTHZ-SRC-07.
+fn trust_domain_passes(pattern: &[u8], name: &Name) -> bool {
+    if pattern == b"*" {
+        return name.principal().is_some();
+    }
+    let Some(domain) = name.trust_domain() else { return false };
+    match memchr::memchr(b'*', pattern) {
+        None => domain == pattern,
+        Some(star) => {
+            let (head, tail) = pattern.split_at(star);
+            let tail = tail.get(1..).unwrap_or_default();
+            domain.strip_prefix(head).is_some_and(|rest| rest.ends_with(tail))
+        }
+    }
+}

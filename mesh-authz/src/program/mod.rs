@@ -1,0 +1,96 @@
+//! The compiled form of policies: flat tables of rules, clauses and tests over one pool of text.
+//!
+//! ```text
+//! Rule ── clauses (all must hold)         Clause ── attribute, tests for it (one must pass),
+//!      └─ groups  (one alternative each)           └─ negated tests (none may pass)
+//! ```
+//!
+//! A group stands for a `from` or a `to` with several entries; a single entry is part of the rule's
+//! clauses.
+
+mod attribute;
+mod lower;
+mod matching;
+mod pattern;
+mod text;
+
+pub(crate) use attribute::{Attribute, HeaderName, MetadataKey};
+pub(crate) use lower::{LowerContext, Names, lower_policy};
+pub(crate) use pattern::{Pattern, Test};
+pub(crate) use text::{Text, Texts};
+
+use crate::cidr::IpBlock;
+
+/// A range of a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    pub(crate) fn of<T>(self, table: &[T]) -> &[T] {
+        let start = self.start as usize;
+        // INVARIANT: spans are made by the lowering of the very table. A wrong one would be empty.
+        table.get(start..start + self.len as usize).unwrap_or_default()
+    }
+}
+
+/// One constraint: the attribute passes one of `tests`, if there are any, and none of `negated`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clause {
+    pub(crate) attribute: Attribute,
+    pub(crate) origin: Origin,
+    pub(crate) tests: Span,
+    pub(crate) negated: Span,
+}
+
+/// Where in a rule a clause was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    From(u16),
+    To(u16),
+    When(u16),
+}
+
+/// One rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rule {
+    /// Index into the policy set's list of policies.
+    pub(crate) policy: u32,
+    /// Index within the policy.
+    pub(crate) index: u32,
+    /// Clauses that must all hold.
+    pub(crate) clauses: Span,
+    /// Groups of alternatives; one alternative of each must hold.
+    pub(crate) groups: Span,
+    /// Whether any clause looks at something that exists on HTTP only.
+    pub(crate) uses_http: bool,
+    /// Stands for a policy that could not be compiled.
+    pub(crate) invalid: bool,
+}
+
+impl Rule {
+    /// The rule that stands for the policy `policy`, which could not be built, and matches everything.
+    pub(crate) fn everything(policy: u32) -> Self {
+        let none = Span::default();
+        Self { policy, index: 0, clauses: none, groups: none, uses_http: false, invalid: true }
+    }
+}
+
+/// Everything rules refer to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Program {
+    pub(crate) texts: Texts,
+    pub(crate) clauses: Vec<Clause>,
+    pub(crate) tests: Vec<Test>,
+    /// Spans of `alternatives`.
+    pub(crate) groups: Vec<Span>,
+    /// Spans of `clauses`.
+    pub(crate) alternatives: Vec<Span>,
+    pub(crate) blocks: Vec<IpBlock>,
+    pub(crate) request_principals: Vec<(Pattern, Pattern)>,
+    pub(crate) headers: Vec<HeaderName>,
+    pub(crate) claims: Vec<Box<[Box<str>]>>,
+    pub(crate) metadata: Vec<MetadataKey>,
+}
