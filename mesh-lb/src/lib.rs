@@ -6,11 +6,13 @@ mod draw;
 mod edf;
 mod endpoint;
 mod error;
+mod hash;
 mod health;
 mod least_request;
 mod locality_scheduler;
 mod priority;
 mod random;
+mod reselect;
 mod round_robin;
 mod set;
 mod time;
@@ -19,6 +21,11 @@ pub use active::{ActiveCounts, ActiveGuard};
 pub use draw::{Draw, SplitMix64};
 pub use endpoint::{Endpoint, Health, HealthStatus, Locality, Weight};
 pub use error::{BuildError, BuildErrorKind};
+pub use hash::{
+    BalanceFactor, BoundedLoad, ConsistentHash, CookiePolicy, GeneratedCookie, HashFunction, HashInput,
+    HashKey, HashOutcome, HashPolicies, HashPolicy, Maglev, RingHash, RingHashConfig, TableSize,
+    TableStatistics, hash_bytes,
+};
 pub use health::{ActiveRequests, AllUsable, Usable};
 pub use least_request::{LeastRequest, LeastRequestConfig};
 pub use priority::{
@@ -26,6 +33,7 @@ pub use priority::{
     PrioritySetConfig,
 };
 pub use random::Random;
+pub use reselect::{PreviousPriorities, reselect};
 pub use round_robin::RoundRobin;
 pub use set::{EndpointIndex, EndpointSet};
 pub use time::Monotonic;

@@ -1,0 +1,181 @@
+//! What ring hash and Maglev have in common: weights, priorities, and the sealed trait over both.
+
+use crate::endpoint::Endpoint;
+use crate::hash::HashKey;
+use crate::priority::{Choice, LocalityGroup, Picked, PriorityLoad, PrioritySet};
+use crate::set::{EndpointIndex, EndpointSet};
+
+/// The eligible endpoints of one priority, in configuration order, with what a table is built from.
+#[derive(Debug)]
+pub(crate) struct TableInput<'s> {
+    pub(crate) hosts: Vec<NormalizedHost>,
+    /// Parallel to `hosts`: the hashed names.
+    pub(crate) keys: Vec<&'s str>,
+    /// `min(1.0, min q)`
+    pub(crate) smallest: f64,
+    pub(crate) largest: f64,
+}
+
+/// LB-RING-01: `(w * share) / sum`, in this order of operations.
+fn normalize(groups: &[LocalityGroup]) -> Vec<NormalizedHost> {
+    let mut hosts = Vec::new();
+    for group in groups {
+        let sum: u64 = group.hosts.iter().map(|&(_, weight)| u64::from(weight)).sum();
+        #[allow(clippy::cast_precision_loss, reason = "LB-HOST-07: the sum fits in 32 bits")]
+        let sum = sum as f64;
+        let normalized = |&(endpoint, weight): &(EndpointIndex, u32)| NormalizedHost {
+            endpoint,
+            share: f64::from(weight) * group.share / sum,
+        };
+        hosts.extend(group.hosts.iter().map(normalized));
+    }
+    hosts
+}
+
+/// One lookup table a priority.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables<T> {
+    load: PriorityLoad,
+    priorities: Box<[PriorityTable<T>]>,
+}
+
+#[derive(Clone, Debug)]
+struct PriorityTable<T> {
+    panic: bool,
+    hosts: Box<[NormalizedHost]>,
+    table: T,
+}
+
+/// A table that a hash is looked up in.
+pub(crate) trait Table {
+    /// `attempt` counts the tries of one request from 0.
+    fn lookup(&self, hash: u64, attempt: u32) -> Option<EndpointIndex>;
+    fn statistics(&self, hosts: &[NormalizedHost]) -> TableStatistics;
+}
+
+impl<T: Table> Tables<T> {
+    pub(crate) fn new<K: HashKey>(
+        set: &EndpointSet<K>,
+        view: &PrioritySet,
+        build: impl Fn(&TableInput<'_>) -> T,
+    ) -> Self {
+        let priorities = view.priorities().iter().map(|priority| {
+            let hosts = normalize(&priority.groups);
+            let mut text = String::new();
+            let mut ends = Vec::with_capacity(hosts.len());
+            for host in &hosts {
+                // An index of a larger set names no endpoint; its name is then empty.
+                if let Some(key) = set.get(host.endpoint).map(Endpoint::key) {
+                    key.write_hash_key(&mut text);
+                }
+                ends.push(text.len());
+            }
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let keys =
+                starts.zip(&ends).map(|(start, &end)| text.get(start..end).unwrap_or_default()).collect();
+            let smallest = hosts.iter().map(|host| host.share).fold(1.0, f64::min);
+            let largest = hosts.iter().map(|host| host.share).fold(0.0, f64::max);
+            let input = TableInput { hosts, keys, smallest, largest };
+            let table = build(&input);
+            PriorityTable { panic: priority.panic, hosts: input.hosts.into(), table }
+        });
+        Self { priorities: priorities.collect(), load: view.load().clone() }
+    }
+
+    #[inline]
+    pub(crate) fn pick(&self, hash: u64, attempt: u32) -> Option<Picked> {
+        let entry = self.load.sole_entry().unwrap_or_else(|| self.load.entry(hash));
+        self.pick_in(u8::try_from(entry / 2).ok()?, hash, attempt)
+    }
+
+    #[inline]
+    pub(crate) fn pick_with(&self, load: &PriorityLoad, hash: u64, attempt: u32) -> Option<Picked> {
+        self.pick_in(load.choose(hash).priority, hash, attempt)
+    }
+
+    #[inline]
+    fn pick_in(&self, priority: u8, hash: u64, attempt: u32) -> Option<Picked> {
+        let tier = self.priorities.get(usize::from(priority))?;
+        let endpoint = tier.table.lookup(hash, attempt)?;
+        Some(Picked { endpoint, priority, panic: tier.panic })
+    }
+
+    pub(crate) fn choose(&self, hash: u64) -> Choice {
+        self.load.choose(hash)
+    }
+
+    pub(crate) fn hosts(&self, priority: u8) -> &[NormalizedHost] {
+        self.priorities.get(usize::from(priority)).map_or(&[], |tier| &tier.hosts)
+    }
+
+    pub(crate) fn most_hosts(&self) -> usize {
+        self.priorities.iter().map(|tier| tier.hosts.len()).max().unwrap_or(0)
+    }
+
+    pub(crate) fn statistics(&self, priority: u8) -> Option<TableStatistics> {
+        let tier = self.priorities.get(usize::from(priority))?;
+        Some(tier.table.statistics(&tier.hosts))
+    }
+}
+
+/// How evenly a table is filled, as Envoy's gauges show it (LB-RING-11, LB-MAG-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableStatistics {
+    /// `ring_hash_lb.size`: the size aimed at, which rounding may miss by one. For Maglev the table size.
+    pub size: u64,
+    /// The entries of the endpoint with the fewest; 0 is possible for a light endpoint in a ring (LB-RING-13).
+    pub min_entries_per_host: u64,
+    /// The entries of the endpoint with the most.
+    pub max_entries_per_host: u64,
+}
+
+/// Counts entries an endpoint.
+pub(crate) fn entry_counts(
+    size: u64,
+    hosts: &[NormalizedHost],
+    entries: impl Iterator<Item = EndpointIndex>,
+) -> TableStatistics {
+    let highest = hosts.iter().map(|host| host.endpoint.get()).max().unwrap_or(0);
+    let mut counts = vec![0_u64; highest + 1];
+    for endpoint in entries {
+        if let Some(count) = counts.get_mut(endpoint.get()) {
+            *count += 1;
+        }
+    }
+    let of_hosts = || hosts.iter().filter_map(|host| counts.get(host.endpoint.get()).copied());
+    TableStatistics {
+        size,
+        min_entries_per_host: of_hosts().min().unwrap_or(0),
+        max_entries_per_host: of_hosts().max().unwrap_or(0),
+    }
+}
+
+mod sealed {
+    use crate::priority::Choice;
+    use crate::set::EndpointIndex;
+
+    /// An eligible endpoint with its share of the whole, LB-RING-01.
+    #[derive(Clone, Copy, Debug)]
+    #[allow(unreachable_pub, reason = "named by the sealed trait")]
+    pub struct NormalizedHost {
+        pub(crate) endpoint: EndpointIndex,
+        pub(crate) share: f64,
+    }
+
+    #[allow(unreachable_pub, reason = "the usual shape of a sealed trait")]
+    pub trait Sealed {
+        fn choose(&self, hash: u64) -> Choice;
+        fn hosts(&self, priority: u8) -> &[NormalizedHost];
+        fn most_hosts(&self) -> usize;
+    }
+}
+pub(crate) use sealed::{NormalizedHost, Sealed};
+
+/// A consistent-hash algorithm: [`RingHash`](crate::RingHash) or [`Maglev`](crate::Maglev).
+///
+/// It exists for [`BoundedLoad`](crate::BoundedLoad) and cannot be implemented elsewhere.
+pub trait ConsistentHash: Sealed {
+    /// See the inherent method of the same name.
+    fn pick(&self, hash: u64, attempt: u32) -> Option<Picked>;
+}
