@@ -127,7 +127,11 @@ impl Kind {
     pub(crate) fn requires_spec(&self) -> bool {
         matches!(
             self,
-            Self::ServiceEntry | Self::WorkloadEntry | Self::WorkloadGroup | Self::WasmPlugin | Self::TrafficExtension
+            Self::ServiceEntry
+                | Self::WorkloadEntry
+                | Self::WorkloadGroup
+                | Self::WasmPlugin
+                | Self::TrafficExtension
         )
     }
 }
@@ -175,11 +179,13 @@ pub(crate) fn resolve(api_version: &str, kind: &str) -> Resolved {
         return Resolved::Removed("Telemetry, or an extension provider");
     }
     // The Gateway API's `Gateway` and others of foreign groups are not misspellings of ours.
-    let ours = group.is_empty() || group.ends_with("istio.io") || TABLE.iter().any(|entry| entry.group == group);
+    let ours =
+        group.is_empty() || group.ends_with("istio.io") || TABLE.iter().any(|entry| entry.group == group);
     let candidate = TABLE.iter().find(|entry| {
         let same_name = entry.name == kind;
         let near_name = entry.name.eq_ignore_ascii_case(kind) || entry.plural.eq_ignore_ascii_case(kind);
-        (same_name && ours && entry.group.ends_with("istio.io")) || (near_name && !same_name && entry.group == group)
+        (same_name && ours && entry.group.ends_with("istio.io"))
+            || (near_name && !same_name && entry.group == group)
     });
     candidate.map_or(Resolved::Unknown, |entry| Resolved::Misspelt(entry.kind.clone()))
 }

@@ -260,7 +260,9 @@ impl MeshConfig {
 
     /// Treatment of unknown destinations; ALLOW_ANY unless set.
     pub fn outbound_mode(&self) -> OutboundTrafficPolicyMode {
-        self.outbound_traffic_policy.as_ref().map_or(OutboundTrafficPolicyMode::AllowAny, |policy| policy.mode)
+        self.outbound_traffic_policy
+            .as_ref()
+            .map_or(OutboundTrafficPolicyMode::AllowAny, |policy| policy.mode)
     }
 
     /// Whether mutual TLS is used without being asked for; true unless set.

@@ -4,9 +4,7 @@ use crate::common::Value;
 use crate::kind::Kind;
 use crate::kubernetes::{ConfigMap, EndpointSlice, Namespace, Pod, Service};
 use crate::meta::{ObjectMeta, ObjectRef, Origin};
-use crate::networking::{
-    DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
-};
+use crate::networking::{DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 

@@ -64,15 +64,6 @@ impl FieldPath {
     pub(crate) fn from_segments(segments: Vec<Segment>) -> Self {
         Self(segments)
     }
-
-    pub(crate) fn join(&self, rest: &Self) -> Self {
-        Self(self.0.iter().chain(&rest.0).cloned().collect())
-    }
-
-    pub(crate) fn parent(&self) -> Option<Self> {
-        let (_, head) = self.0.split_last()?;
-        Some(Self(head.to_vec()))
-    }
 }
 
 impl fmt::Display for FieldPath {

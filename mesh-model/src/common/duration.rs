@@ -47,7 +47,9 @@ impl Duration {
         let (negative, rest) = split_sign(text);
         let digits = rest.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
-        let Some(after_days) = tail.strip_prefix('d') else { return text.parse().map(|value| (value, false)) };
+        let Some(after_days) = tail.strip_prefix('d') else {
+            return text.parse().map(|value| (value, false));
+        };
         let fail = |kind| Err(ParseDurationError { kind, text: shorten(text) });
         let Some(days) = decimal_nanos(number, 24 * NANOS_PER_HOUR) else {
             return fail(DurationErrorKind::Syntax);
@@ -135,7 +137,9 @@ impl FromStr for Duration {
             let Some((_, nanos)) = UNITS.iter().find(|(name, _)| *name == unit) else {
                 return Err(fail(DurationErrorKind::Unit));
             };
-            let Some(term) = decimal_nanos(number, *nanos) else { return Err(fail(DurationErrorKind::Syntax)) };
+            let Some(term) = decimal_nanos(number, *nanos) else {
+                return Err(fail(DurationErrorKind::Syntax));
+            };
             total = total.saturating_add(term);
             rest = next;
         }

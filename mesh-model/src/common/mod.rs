@@ -14,14 +14,17 @@ mod value;
 pub use duration::{Duration, ParseDurationError};
 pub use headers::{HeaderOperations, Headers};
 pub use load_balancer::{
-    ConsistentHash, CookieAttribute, Distribute, Failover, HttpCookie, LoadBalancerSettings, LocalityLbSetting,
-    Maglev, RingHash, SimpleLb, WarmupConfiguration, ZoneAwareFailover, ZoneAwareLbSetting,
+    ConsistentHash, CookieAttribute, Distribute, Failover, HttpCookie, LoadBalancerSettings,
+    LocalityLbSetting, Maglev, RingHash, SimpleLb, WarmupConfiguration, ZoneAwareFailover,
+    ZoneAwareLbSetting,
 };
 pub use port::{Percent, PortSelector, Protocol};
 pub use selector::{PolicySelector, TargetRef, WorkloadSelector};
 pub use string_match::StringMatch;
 pub use timestamp::Timestamp;
-pub use tls::{ClientTlsMode, ClientTlsSettings, ServerTlsMode, ServerTlsSettings, TlsCertificate, TlsProtocol};
+pub use tls::{
+    ClientTlsMode, ClientTlsSettings, ServerTlsMode, ServerTlsSettings, TlsCertificate, TlsProtocol,
+};
 pub use traffic::{
     ConnectionPoolSettings, H2UpgradePolicy, Http2KeepAlive, HttpRetry, HttpSettings, OutlierDetection,
     TcpKeepalive, TcpSettings,

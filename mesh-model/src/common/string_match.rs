@@ -59,7 +59,9 @@ impl<'de> Deserialize<'de> for StringMatch {
             Raw { exact: Some(text), prefix: None, regex: None } => Ok(Self::Exact(text)),
             Raw { exact: None, prefix: Some(text), regex: None } => Ok(Self::Prefix(text)),
             Raw { exact: None, prefix: None, regex: Some(text) } => Ok(Self::Regex(text)),
-            _ => Err(de::Error::custom("MODEL-TYPE-12: only one of `exact`, `prefix` and `regex` may be set")),
+            _ => {
+                Err(de::Error::custom("MODEL-TYPE-12: only one of `exact`, `prefix` and `regex` may be set"))
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ mod pod;
 mod service;
 
 pub use config_map::ConfigMap;
-pub use endpoint_slice::{AddressType, Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference};
+pub use endpoint_slice::{
+    AddressType, Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference,
+};
 pub use namespace::Namespace;
 pub use pod::{Container, ContainerPort, Pod, PodCondition, PodIp, PodSpec, PodStatus};
 pub use service::{IntOrString, Service, ServicePort, ServiceSpec, ServiceType};

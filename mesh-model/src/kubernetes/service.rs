@@ -121,7 +121,9 @@ impl<'de> Deserialize<'de> for IntOrString {
                 f.write_str("a port number or name")
             }
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<IntOrString, E> {
-                u32::try_from(value).map(IntOrString::Int).map_err(|_| E::custom("the port number is too large"))
+                u32::try_from(value)
+                    .map(IntOrString::Int)
+                    .map_err(|_| E::custom("the port number is too large"))
             }
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<IntOrString, E> {
                 u32::try_from(value).map(IntOrString::Int).map_err(|_| E::custom("not a port number"))

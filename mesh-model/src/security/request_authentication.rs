@@ -23,7 +23,6 @@ spec! {
         /// Accepted `aud` values; empty accepts the service's name.
         pub audiences: Vec<String>,
         /// Where the keys are.
-        #[serde(alias = "jwks_uri")]
         pub jwks_uri: String,
         /// The keys themselves.
         pub jwks: String,

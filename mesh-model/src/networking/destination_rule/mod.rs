@@ -1,8 +1,8 @@
 //! DestinationRule: policies for traffic to a host, and its subsets.
 
 use crate::common::{
-    ClientTlsSettings, ConnectionPoolSettings, Duration, LoadBalancerSettings, OutlierDetection, PolicySelector,
-    PortSelector, StringMap,
+    ClientTlsSettings, ConnectionPoolSettings, Duration, LoadBalancerSettings, OutlierDetection,
+    PolicySelector, PortSelector, StringMap,
 };
 use crate::macros::{spec, spec_enum};
 

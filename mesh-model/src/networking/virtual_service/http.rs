@@ -31,7 +31,6 @@ spec! {
         /// Send a copy here as well.
         pub mirror: Option<Destination>,
         /// Legacy (MODEL-LEG-9).
-        #[serde(alias = "mirror_percent")]
         pub mirror_percent: Option<u32>,
         /// Share of requests mirrored; absent is all.
         pub mirror_percentage: Option<Percent>,

@@ -7,8 +7,8 @@ mod tcp;
 
 pub use fault::{Abort, Delay, HttpFaultInjection};
 pub use http::{
-    CorsPolicy, Delegate, DerivePort, Destination, HttpBody, HttpDirectResponse, HttpMirrorPolicy, HttpRedirect,
-    HttpRewrite, HttpRoute, HttpRouteDestination, RegexRewrite, UnmatchedPreflights,
+    CorsPolicy, Delegate, DerivePort, Destination, HttpBody, HttpDirectResponse, HttpMirrorPolicy,
+    HttpRedirect, HttpRewrite, HttpRoute, HttpRouteDestination, RegexRewrite, UnmatchedPreflights,
 };
 pub use matching::{HttpMatchRequest, L4MatchAttributes, TlsMatchAttributes};
 pub use tcp::{RouteDestination, TcpRoute, TlsRoute};

@@ -1,0 +1,185 @@
+//! What is found while an object is read, and what that does to the object.
+
+use super::Profile;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::object::LoadState;
+use crate::path::{FieldPath, Segment};
+use std::cell::{Cell, RefCell};
+
+/// Collects the findings of one object.
+pub(super) struct Context {
+    profile: Profile,
+    /// The kind decides about access: dropping what is not understood could grant it.
+    security: bool,
+    pub(super) check_unknown: bool,
+    findings: RefCell<Vec<Diagnostic>>,
+    state: Cell<LoadState>,
+    /// Places that could not be read: the next attempt leaves them out.
+    poisoned: RefCell<Vec<FieldPath>>,
+}
+
+impl Context {
+    pub(super) fn new(profile: Profile, security: bool, check_unknown: bool) -> Self {
+        Self {
+            profile,
+            security,
+            check_unknown,
+            findings: RefCell::default(),
+            state: Cell::new(LoadState::Clean),
+            poisoned: RefCell::default(),
+        }
+    }
+
+    /// Whether a field may be taken for one of a similar name: never where that could grant access.
+    pub(super) fn may_guess(&self) -> bool {
+        !self.security
+    }
+
+    fn worsen(&self, state: LoadState) {
+        self.state.set(self.state.get().max(state));
+    }
+
+    /// A finding that changes nothing.
+    pub(super) fn note(&self, found: Diagnostic) {
+        self.findings.borrow_mut().push(found);
+    }
+
+    /// A spelling that was put right: a warning, and a reason to refuse under `strict`.
+    pub(super) fn repair(&self, mut found: Diagnostic) {
+        if self.profile == Profile::Strict {
+            found.severity = Severity::Error;
+            self.worsen(LoadState::Rejected);
+        } else {
+            self.worsen(LoadState::Recovered);
+        }
+        self.findings.borrow_mut().push(found);
+    }
+
+    /// Something that was left out, though it may be only a field of a newer Istio.
+    pub(super) fn dropped(&self, found: Diagnostic) {
+        self.worsen(match self.profile {
+            Profile::Strict => LoadState::Rejected,
+            Profile::Compat if self.security => LoadState::Partial,
+            Profile::Compat => LoadState::Recovered,
+        });
+        self.findings.borrow_mut().push(found);
+    }
+
+    /// Something that could not be understood.
+    pub(super) fn lost(&self, found: Diagnostic) {
+        self.worsen(match self.profile {
+            Profile::Strict => LoadState::Rejected,
+            Profile::Compat => LoadState::Partial,
+        });
+        self.findings.borrow_mut().push(found);
+    }
+
+    pub(super) fn reject(&self, found: Diagnostic) {
+        self.worsen(LoadState::Rejected);
+        self.findings.borrow_mut().push(found);
+    }
+
+    pub(super) fn poison(&self, path: FieldPath) {
+        self.poisoned.borrow_mut().push(path);
+    }
+
+    pub(super) fn is_poisoned(&self, path: &Path<'_>) -> bool {
+        let poisoned = self.poisoned.borrow();
+        !poisoned.is_empty() && poisoned.contains(&path.to_field_path())
+    }
+
+    /// How many findings there are, to return to with [`Context::rewind`].
+    pub(super) fn mark(&self) -> (usize, LoadState) {
+        (self.findings.borrow().len(), self.state.get())
+    }
+
+    /// Forgets the findings since `mark`: the attempt that made them is repeated.
+    pub(super) fn rewind(&self, mark: (usize, LoadState)) {
+        self.findings.borrow_mut().truncate(mark.0);
+        self.state.set(mark.1);
+    }
+
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState) {
+        (self.findings.into_inner(), self.state.get())
+    }
+}
+
+/// Where the decoder is: a list of frames on the stack, turned into a [`FieldPath`] only when something is found.
+pub(super) struct Path<'p> {
+    parent: Option<&'p Path<'p>>,
+    step: Step<'p>,
+    /// Name and fields of the message this frame is in.
+    pub(super) message: Option<(&'static str, &'static [&'static str])>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Step<'p> {
+    Root,
+    Field(&'p str),
+    Key(&'p str),
+    Index(usize),
+}
+
+impl<'p> Path<'p> {
+    pub(super) const fn root() -> Self {
+        Self { parent: None, step: Step::Root, message: None }
+    }
+
+    pub(super) fn child(&'p self, step: Step<'p>) -> Self {
+        Self { parent: Some(self), step, message: None }
+    }
+
+    pub(super) fn in_message(
+        &'p self,
+        step: Step<'p>,
+        name: &'static str,
+        fields: &'static [&'static str],
+    ) -> Self {
+        Self { parent: Some(self), step, message: Some((name, fields)) }
+    }
+
+    pub(super) fn to_field_path(&self) -> FieldPath {
+        let mut segments = Vec::new();
+        let mut at = Some(self);
+        while let Some(path) = at {
+            match path.step {
+                Step::Root => {}
+                Step::Field(name) => segments.push(Segment::Field(name.to_owned())),
+                Step::Key(key) => segments.push(Segment::Key(key.to_owned())),
+                Step::Index(index) => segments.push(Segment::Index(index)),
+            }
+            at = path.parent;
+        }
+        segments.reverse();
+        FieldPath::from_segments(segments)
+    }
+
+    /// Paths and fields of the messages around this one, innermost first.
+    pub(super) fn ancestors(&self) -> Vec<(String, &'static [&'static str])> {
+        let mut out = Vec::new();
+        let mut at = Some(self);
+        while let Some(path) = at {
+            if let (Some((_, fields)), Some(parent)) = (path.message, path.parent) {
+                out.push((parent.to_field_path().to_string(), fields));
+            }
+            at = path.parent;
+        }
+        out
+    }
+
+    /// Name of the innermost field on the path.
+    pub(super) fn last_field(&self) -> &str {
+        let mut at = Some(self);
+        while let Some(path) = at {
+            if let Step::Field(name) = path.step {
+                return name;
+            }
+            at = path.parent;
+        }
+        ""
+    }
+
+    pub(super) fn is_map_entry_of(&self, fields: &[&str]) -> bool {
+        matches!(self.step, Step::Key(_)) && fields.contains(&self.last_field())
+    }
+}

@@ -1,0 +1,334 @@
+//! Reading objects from text.
+
+mod context;
+mod decode;
+mod legacy;
+mod object;
+mod split;
+mod suggest;
+mod tree;
+
+use crate::diagnostic::{Diagnostic, Position, Span};
+use crate::kind::Kind;
+use crate::meta::Origin;
+use crate::object::{LoadState, Object};
+use crate::path::FieldPath;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A text and the name it goes by in diagnostics, usually a file's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Source<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// YAML or JSON; any number of documents.
+    pub text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// A text and its name.
+    pub const fn new(name: &'a str, text: &'a str) -> Self {
+        Self { name, text }
+    }
+}
+
+/// What to do about spellings that current Istio does not accept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Repair what has one plain meaning, and report it.
+    #[default]
+    Compat,
+    /// Report it as an error and refuse the object.
+    Strict,
+}
+
+/// Bounds on the input; beyond them a document is refused with `MODEL-DOC-LIMIT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one document; 64 MiB. A list of objects is one document.
+    pub max_document_bytes: usize,
+    /// Documents of one source; 1 000 000.
+    pub max_documents: usize,
+    /// Levels of nesting; 100.
+    pub max_depth: usize,
+    /// Values in one document once aliases are unfolded; 8 000 000. Long texts count for one more every 64 bytes.
+    pub max_nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_document_bytes: 64 << 20, max_documents: 1_000_000, max_depth: 100, max_nodes: 8_000_000 }
+    }
+}
+
+/// How to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// See [`Profile`].
+    pub profile: Profile,
+    /// Namespace of objects that name none; `default`.
+    pub default_namespace: String,
+    /// See [`Limits`].
+    pub limits: Limits,
+    /// Also apply [`validate`](crate::validate::validate) to each object; on.
+    pub validate: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Compat,
+            default_namespace: "default".to_owned(),
+            limits: Limits::default(),
+            validate: true,
+        }
+    }
+}
+
+impl Options {
+    /// Current Istio's rules only.
+    pub fn strict() -> Self {
+        Self { profile: Profile::Strict, ..Self::default() }
+    }
+}
+
+/// What was read, and what is to be said about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// In order of appearance. Objects that were refused are among them: see [`LoadState`].
+    pub objects: Vec<Object>,
+    /// In order of the documents, then of the field's path, then of the code.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// True when a diagnostic is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Reads every object of every source.
+///
+/// Never stops at a problem: a broken document, object or field costs only itself and is reported. Multi-document
+/// streams and `List` objects are taken apart; kinds that are not known are kept as opaque values.
+///
+/// Cost: linear in the text. A source is parsed once; a document with findings is parsed a second time, by a parser
+/// that keeps positions, to find the line and column of each.
+///
+/// ```
+/// use mesh_model::{Options, Source, load};
+/// let text = "
+/// apiVersion: networking.istio.io/v1
+/// kind: VirtualService
+/// metadata: {name: reviews, namespace: shop}
+/// spec:
+///   hosts: [reviews]
+///   http:
+///   - match:
+///     - gateway: [mesh]
+///     route:
+///     - destination: {host: reviews}
+/// ";
+/// let loaded = load([Source::new("reviews.yaml", text)], &Options::default());
+/// assert_eq!(loaded.objects.len(), 1);
+/// let found = &loaded.diagnostics[0];
+/// assert_eq!(
+///     found.to_string(),
+///     "reviews.yaml:9:7: error[MODEL-UNK-2]: VirtualService shop/reviews: \
+///      spec.http[0].match[0].gateway: unknown field `gateway`",
+/// );
+/// assert_eq!(found.help.as_deref(), Some("did you mean `gateways`"));
+/// ```
+pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options) -> Loaded {
+    let sources: Vec<Source<'a>> = sources.into_iter().collect();
+    let mut loaded = Loaded::default();
+    for (index, source) in sources.iter().enumerate() {
+        load_source(index, source, options, &mut loaded);
+    }
+    note_duplicates(&mut loaded);
+    note_unknown_kinds(&mut loaded);
+    if options.validate {
+        for object in &loaded.objects {
+            loaded
+                .diagnostics
+                .extend(crate::validate::validate(object, &crate::validate::Settings::default()));
+        }
+    }
+    crate::locate::locate(&mut loaded.diagnostics, &sources);
+    sort(&mut loaded.diagnostics);
+    loaded
+}
+
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| {
+        let key = |found: &Diagnostic| {
+            found.origin.as_ref().map(|origin| (origin.source_index, origin.bytes, origin.path.clone()))
+        };
+        key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path)).then_with(|| a.code.cmp(b.code))
+    });
+}
+
+fn load_source(index: usize, source: &Source<'_>, options: &Options, loaded: &mut Loaded) {
+    let name: Arc<str> = source.name.into();
+    let chunks = split::chunks(source.text);
+    let total = chunks.len();
+    for (document, chunk) in chunks.into_iter().enumerate() {
+        let origin = Origin {
+            source: Arc::clone(&name),
+            source_index: index,
+            document,
+            line: chunk.line,
+            bytes: (chunk.start, chunk.start + chunk.text.len()),
+            path: FieldPath::new(),
+        };
+        if document >= options.limits.max_documents {
+            let message = format!(
+                "the source has {total} documents, at most {} are read",
+                options.limits.max_documents
+            );
+            loaded.diagnostics.push(
+                Diagnostic::error("MODEL-DOC-LIMIT", FieldPath::new(), message).of(None, Some(&origin)),
+            );
+            return;
+        }
+        load_chunk(&chunk, &origin, options, loaded);
+    }
+}
+
+fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, loaded: &mut Loaded) {
+    let mut state = LoadState::Clean;
+    let strict = options.profile == Profile::Strict;
+    let mut recovered = |loaded: &mut Loaded, mut found: Diagnostic| {
+        if strict {
+            found.severity = crate::Severity::Error;
+        }
+        state = if strict { LoadState::Rejected } else { LoadState::Recovered };
+        loaded.diagnostics.push(found.of(None, Some(origin)));
+    };
+    if chunk.missing_separator {
+        recovered(
+            loaded,
+            Diagnostic::warning("MODEL-DOC-4", FieldPath::new(), "a second object begins here without `---`")
+                .help("put a line `---` before it"),
+        );
+    }
+    if chunk.from_shell {
+        recovered(
+            loaded,
+            Diagnostic::warning("MODEL-DOC-11", FieldPath::new(), "the text is a shell command, not YAML")
+                .help("keep only the lines between `<<EOF` and `EOF`"),
+        );
+    }
+    if let Some(line) = chunk.ellipsis {
+        recovered(
+            loaded,
+            Diagnostic::warning(
+                "MODEL-SEED-5",
+                FieldPath::new(),
+                format!("line {} is a literal ellipsis", chunk.line + line),
+            )
+            .help("remove the line"),
+        );
+    }
+    let before = loaded.objects.len();
+    match tree::parse(&chunk.text, &options.limits) {
+        Ok(tree) => object::build(tree, origin, options, loaded),
+        Err(error) => loaded.diagnostics.push(syntax_error(&error, chunk, origin)),
+    }
+    for object in loaded.objects.iter_mut().skip(before) {
+        object.state = object.state.max(state);
+    }
+}
+
+fn syntax_error(error: &tree::TreeError, chunk: &split::Chunk<'_>, origin: &Origin) -> Diagnostic {
+    let code = if error.limit { "MODEL-DOC-LIMIT" } else { "MODEL-DOC-SYNTAX" };
+    let mut found = Diagnostic::error(code, FieldPath::new(), error.message.clone());
+    if !error.limit && has_placeholder(&chunk.text) {
+        found = Diagnostic::error(
+            "MODEL-DOC-12",
+            FieldPath::new(),
+            format!("the document has an unexpanded placeholder and is not YAML: {}", error.message),
+        )
+        .help("render the template, or fill in the bracketed names, before it is read");
+    } else if !error.limit && chunk.text.lines().any(|line| line.starts_with('\t')) {
+        found = found.help("YAML is indented with blanks, not tabs");
+    }
+    let mut found = found.of(None, Some(origin));
+    if let Some((line, column, byte)) = error.position {
+        let at = Position {
+            line: (chunk.line + line).saturating_sub(1),
+            column,
+            byte: chunk.start + byte.min(chunk.text.len()),
+        };
+        found.span = Some(Span { start: at, end: at });
+    }
+    found
+}
+
+/// `{{ … }}`, `${…}`, or `key: [text]more` (MODEL-DOC-12).
+fn has_placeholder(text: &str) -> bool {
+    text.lines().any(|line| {
+        let bracket =
+            line.split_once(": [").and_then(|(_, rest)| rest.split_once(']')).is_some_and(|(_, after)| {
+                after.chars().next().is_some_and(|c| !c.is_whitespace() && c != ',' && c != '}')
+            });
+        bracket || decode::is_placeholder(line.split_once(':').map_or(line, |(_, value)| value).trim())
+    })
+}
+
+/// The same object twice: the last one counts (MODEL-DOC-13).
+fn note_duplicates(loaded: &mut Loaded) {
+    let mut seen: HashMap<(String, Kind, String, String), usize> = HashMap::new();
+    let mut again = Vec::new();
+    for (index, object) in loaded.objects.iter().enumerate() {
+        let group = object.api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
+        let key =
+            (group, object.kind.clone(), object.metadata.namespace.clone(), object.metadata.name.clone());
+        if let Some(earlier) = seen.insert(key, index) {
+            again.push((earlier, index));
+        }
+    }
+    for (earlier, later) in again {
+        let Some(first) = loaded.objects.get(earlier).and_then(|object| object.origin.clone()) else {
+            continue;
+        };
+        let Some(object) = loaded.objects.get(later) else { continue };
+        let found = Diagnostic::warning(
+            "MODEL-DOC-13",
+            FieldPath::new().field("metadata").field("name"),
+            format!("the object is also defined at {}:{}, this one is used", first.source, first.line),
+        )
+        .of(Some(object.reference()), object.origin.as_ref());
+        loaded.diagnostics.push(found);
+        if let Some(object) = loaded.objects.get_mut(earlier) {
+            object.state = LoadState::Rejected;
+        }
+    }
+}
+
+/// Kinds that are not known: one remark each (MODEL-GV-3).
+fn note_unknown_kinds(loaded: &mut Loaded) {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for object in &loaded.objects {
+        if let Kind::Other(kind) = &object.kind {
+            if seen.insert((object.api_version.clone(), kind.clone())) {
+                found.push(
+                    Diagnostic::info(
+                        "MODEL-GV-3",
+                        FieldPath::new().field("kind"),
+                        format!("`{kind}` of `{}` is not examined", object.api_version),
+                    )
+                    .of(Some(object.reference()), object.origin.as_ref()),
+                );
+            }
+        }
+    }
+    loaded.diagnostics.append(&mut found);
+}

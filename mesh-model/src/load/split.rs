@@ -1,0 +1,209 @@
+//! Cuts a source into documents, so that one broken document costs only itself.
+
+use std::borrow::Cow;
+
+/// One document of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Chunk<'a> {
+    /// Its text; owned when something had to be blanked out, then of the same length.
+    pub(super) text: Cow<'a, str>,
+    /// Byte offset in the source.
+    pub(super) start: usize,
+    /// Line it starts on, from 1.
+    pub(super) line: usize,
+    /// It stood in a shell here-document (MODEL-DOC-11).
+    pub(super) from_shell: bool,
+    /// No `---` came before it, though another object did (MODEL-DOC-4).
+    pub(super) missing_separator: bool,
+    /// Lines that were only an ellipsis were blanked out (MODEL-SEED-5); the first such line.
+    pub(super) ellipsis: Option<usize>,
+}
+
+/// All documents of `text` that hold anything, in order.
+pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
+    let skip = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut out = Vec::new();
+    for (from, to, from_shell) in regions(text, skip) {
+        documents(text, from, to, from_shell, &mut out);
+    }
+    let mut line = 1;
+    let mut at = 0;
+    for chunk in &mut out {
+        line += text.get(at..chunk.start).map_or(0, newlines);
+        at = chunk.start;
+        chunk.line = line;
+    }
+    out
+}
+
+fn newlines(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'\n').count()
+}
+
+/// The whole text, or the bodies of its here-documents when it is a shell transcript.
+fn regions(text: &str, skip: usize) -> Vec<(usize, usize, bool)> {
+    let mut bodies = Vec::new();
+    if text.contains("<<") {
+        let mut at = skip;
+        let mut open: Option<(usize, &str)> = None;
+        for line in text.get(skip..).unwrap_or("").split_inclusive('\n') {
+            let trimmed = line.trim();
+            match open {
+                Some((start, marker)) if trimmed == marker => {
+                    bodies.push((start, at, true));
+                    open = None;
+                }
+                Some(_) => {}
+                None => open = here_document(trimmed).map(|marker| (at + line.len(), marker)),
+            }
+            at += line.len();
+        }
+        if let Some((start, _)) = open {
+            bodies.push((start, text.len(), true));
+        }
+    }
+    if bodies.is_empty() { vec![(skip, text.len(), false)] } else { bodies }
+}
+
+/// The end marker if `line` is a command such as `cat <<EOF | kubectl apply -f -`.
+fn here_document(line: &str) -> Option<&str> {
+    let command = line.strip_prefix("$ ").unwrap_or(line);
+    let (before, after) = command.split_once("<<")?;
+    // A `#` or a `:` means that the line is YAML and not a command.
+    if !["cat", "kubectl", "istioctl", "oc"].iter().any(|tool| before.trim_start().starts_with(tool)) {
+        return None;
+    }
+    let marker =
+        after.trim_start_matches('-').split([' ', '|', '>', ';']).next()?.trim_matches(['\'', '"', '\\']);
+    (!marker.is_empty()).then_some(marker)
+}
+
+fn documents<'a>(text: &'a str, from: usize, to: usize, from_shell: bool, out: &mut Vec<Chunk<'a>>) {
+    let mut start = from;
+    let mut at = from;
+    for line in text.get(from..to).unwrap_or("").split_inclusive('\n') {
+        let end = at + line.len();
+        if is_marker(line, "---") {
+            push(text, start, at, from_shell, out);
+            start = at;
+        } else if is_marker(line, "...") {
+            push(text, start, at, from_shell, out);
+            start = end;
+        }
+        at = end;
+    }
+    push(text, start, to, from_shell, out);
+}
+
+/// True for a line that starts with `marker` at column 0 followed by blank or nothing: YAML ends a document there,
+/// whatever construct is open.
+fn is_marker(line: &str, marker: &str) -> bool {
+    line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}
+
+/// Adds `text[start..end]` unless it is empty; cut before a second `apiVersion` or `kind` at column 0.
+fn push<'a>(text: &'a str, start: usize, end: usize, from_shell: bool, out: &mut Vec<Chunk<'a>>) {
+    let Some(body) = text.get(start..end) else { return };
+    let mut pieces = Vec::new();
+    let (mut piece, mut at, mut seen) = (0, 0, false);
+    for line in body.split_inclusive('\n') {
+        if line.starts_with("apiVersion:") {
+            if seen {
+                pieces.push((piece, at));
+                piece = at;
+            }
+            seen = true;
+        }
+        at += line.len();
+    }
+    pieces.push((piece, body.len()));
+    for (index, (from, to)) in pieces.into_iter().enumerate() {
+        let Some(piece) = body.get(from..to) else { continue };
+        let blank = piece.lines().all(|line| {
+            let line = line.strip_prefix("---").unwrap_or(line).trim();
+            line.is_empty() || line.starts_with('#') || line.starts_with('%')
+        });
+        if blank {
+            continue;
+        }
+        let (cleaned, ellipsis) = blank_ellipses(piece);
+        out.push(Chunk {
+            text: cleaned,
+            start: start + from,
+            line: 0,
+            from_shell,
+            missing_separator: index > 0,
+            ellipsis,
+        });
+    }
+}
+
+/// Blanks out lines whose only content is `..`, or an indented `...`, which authors write for "and so on".
+fn blank_ellipses(text: &str) -> (Cow<'_, str>, Option<usize>) {
+    let is_ellipsis = |line: &str| {
+        let content = line.trim();
+        content == ".." || (content == "..." && line.starts_with([' ', '\t']))
+    };
+    // Within a block scalar such a line is content; then the document parses without help and is left alone.
+    if !text.lines().any(is_ellipsis) || text.contains(": |") || text.contains(": >") {
+        return (Cow::Borrowed(text), None);
+    }
+    let first = text.lines().position(is_ellipsis);
+    let mut cleaned = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if is_ellipsis(line) {
+            cleaned.extend(line.chars().map(|c| if c == '.' { ' ' } else { c }));
+        } else {
+            cleaned.push_str(line);
+        }
+    }
+    (Cow::Owned(cleaned), first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(input: &str) -> Vec<(usize, String)> {
+        chunks(input).into_iter().map(|chunk| (chunk.line, chunk.text.trim_end().to_owned())).collect()
+    }
+
+    #[test]
+    fn model_doc_1_documents_are_cut_at_markers_and_empty_ones_skipped() {
+        let input = "\u{feff}# only a comment\n---\na: 1\n---\n\n---   # x\nb: 2\n...\nc: 3\n";
+        let want = [(2, "---\na: 1"), (6, "---   # x\nb: 2"), (9, "c: 3")];
+        assert_eq!(texts(input), want.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn model_doc_1_a_marker_needs_column_zero_and_a_blank_behind() {
+        assert_eq!(texts("a: |\n  ---\n  ...\nb: ---x\n").len(), 1);
+        assert_eq!(texts("----\na: 1\n").len(), 1);
+    }
+
+    #[test]
+    fn model_doc_4_a_second_api_version_starts_an_object() {
+        let input = "apiVersion: v1\nkind: A\napiVersion: v1\nkind: B\n";
+        let found = chunks(input);
+        assert_eq!(found.len(), 2);
+        assert!(!found[0].missing_separator && found[1].missing_separator);
+        assert_eq!(found[1].line, 3);
+    }
+
+    #[test]
+    fn model_doc_11_here_documents_are_taken_out_of_a_transcript() {
+        let input = "$ cat <<EOF | istioctl create -f -\na: 1\nEOF\nCreated config\nkubectl apply -f - <<'END'\nb: 2\nEND\n";
+        let found = chunks(input);
+        assert_eq!(texts(input), [(2, "a: 1".to_owned()), (6, "b: 2".to_owned())]);
+        assert!(found.iter().all(|chunk| chunk.from_shell));
+    }
+
+    #[test]
+    fn model_seed_5_a_literal_ellipsis_is_blanked_out_in_place() {
+        let input = "a:\n  b: 1\n  ..\n";
+        let found = chunks(input);
+        assert_eq!(found[0].ellipsis, Some(2));
+        assert_eq!(found[0].text.len(), input.len());
+        assert_eq!(chunks("lua: |\n  ...\n")[0].ellipsis, None);
+    }
+}
