@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of addresses of one family. Bits beyond the prefix length are ignored, and IPv4 and
 /// IPv4-mapped IPv6 never match each other (AUTHZ-SRC-09).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum IpBlock {
     V4 { network: u32, mask: u32 },
     V6 { network: u128, mask: u128 },

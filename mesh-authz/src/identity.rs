@@ -98,6 +98,14 @@ impl Name {
         self.text().get(start..start + self.namespace_len as usize)
     }
 
+    /// `/ns/NAMESPACE/` of a name that has the five parts and nowhere else a segment `ns` that another
+    /// segment follows: the one place where a namespace without `*` and `/` can match (AUTHZ-SRC-05).
+    pub(crate) fn namespace_segment(&self) -> Option<&[u8]> {
+        let start = self.namespace? as usize;
+        let segment = self.text().get(start.checked_sub(4)?..=start + self.namespace_len as usize);
+        segment.filter(|_| self.namespace() != Some(b"ns") && self.trust_domain() != Some(b"ns"))
+    }
+
     /// `NAMESPACE/sa/ACCOUNT` of a name that has the five parts.
     pub(crate) fn account_key(&self) -> Option<&[u8]> {
         self.text().get(self.namespace? as usize..)

@@ -7,6 +7,7 @@ mod decision;
 mod error;
 mod headers;
 mod identity;
+mod index;
 mod path_template;
 mod policy;
 mod policy_set;

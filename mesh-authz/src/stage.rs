@@ -1,6 +1,7 @@
 //! A stage: all rules of one action, in the order in which one of them is reported.
 
 use crate::decision::RuleName;
+use crate::index::Index;
 use crate::policy::PolicyId;
 use crate::program::{Program, Rule};
 use crate::request::Request;
@@ -22,27 +23,41 @@ pub(crate) enum OnTcp {
 pub(crate) struct Stage {
     rules: Box<[Rule]>,
     on_tcp: OnTcp,
+    index: Index,
+    /// For connections without HTTP, if rules mean something else there.
+    l4_index: Option<Index>,
 }
 
 impl Stage {
-    pub(crate) fn new(mut rules: Vec<Rule>, policies: &[PolicyId], on_tcp: OnTcp) -> Self {
+    pub(crate) fn new(mut rules: Vec<Rule>, policies: &[PolicyId], program: &Program, on_tcp: OnTcp) -> Self {
         rules.sort_by_cached_key(|rule| {
             policies.get(rule.policy as usize).map(|p| RuleName::new(p, rule.index as usize).to_string())
         });
-        Self { rules: rules.into(), on_tcp }
+        let widened = on_tcp == OnTcp::Widen && rules.iter().any(|rule| rule.uses_http);
+        Self {
+            index: Index::new(program, &rules, false),
+            l4_index: widened.then(|| Index::new(program, &rules, true)),
+            rules: rules.into(),
+            on_tcp,
+        }
     }
 
     pub(crate) fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// Whether `rule` is left out of the evaluation of `request`.
-    pub(crate) fn leaves_out(&self, rule: &Rule, request: &Request<'_>) -> bool {
-        rule.uses_http && self.on_tcp == OnTcp::LeaveOut && request.http.is_none()
+    /// Whether rules that use HTTP attributes are left out of the evaluation of `request`.
+    pub(crate) fn skips_http(&self, request: &Request<'_>) -> bool {
+        self.on_tcp == OnTcp::LeaveOut && request.http.is_none()
     }
 
     /// The first matching rule.
-    pub(crate) fn first_match(&self, program: &Program, request: &Request<'_>) -> Option<&Rule> {
-        self.rules.iter().find(|rule| !self.leaves_out(rule, request) && program.rule_matches(rule, request))
+    pub(crate) fn first_match<'s>(&'s self, program: &Program, request: &Request<'_>) -> Option<&'s Rule> {
+        let index = match &self.l4_index {
+            Some(index) if request.http.is_none() => index,
+            _ => &self.index,
+        };
+        let found = index.first_match(&self.rules, program, request, self.skips_http(request))?;
+        self.rules.get(found as usize)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::PolicySet;
 use crate::error::{BuildError, BuildErrorKind, FieldError};
+use crate::index::MAX_RULES;
 use crate::policy::{Action, Policy, PolicyId, ProviderId};
 use crate::program::{LowerContext, Names, Program, Rule, lower_policy};
 use crate::stage::{OnTcp, Stage};
@@ -116,6 +117,9 @@ impl PolicySetBuilder {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(policy) = self.policies.last().filter(|_| !rules.fit()) {
+            return Err(too_many(policy));
+        }
         program.texts.freeze();
         Ok(self.stages(rules, program, ids, invalid))
     }
@@ -127,7 +131,7 @@ impl PolicySetBuilder {
         ids: Vec<PolicyId>,
         invalid: Vec<BuildError>,
     ) -> PolicySet {
-        let widened = |rules| Stage::new(rules, &ids, OnTcp::Widen);
+        let widened = |rules| Stage::new(rules, &ids, &program, OnTcp::Widen);
         let usable = self.several_providers || rules.custom.len() <= 1;
         let (good, bad): (Vec<_>, Vec<_>) =
             rules.custom.into_iter().map(|(provider, rules)| (provider, widened(rules))).partition(
@@ -142,9 +146,11 @@ impl PolicySetBuilder {
             bad_custom,
             audit: rules.audit.map(widened),
             deny: rules.deny.map(widened),
-            allow: rules.allow.map(|rules| Stage::new(rules, &ids, OnTcp::LeaveOut)),
+            allow: rules.allow.map(|rules| Stage::new(rules, &ids, &program, OnTcp::LeaveOut)),
             dry_run_deny: rules.dry_run_deny.map(widened),
-            dry_run_allow: rules.dry_run_allow.map(|rules| Stage::new(rules, &ids, OnTcp::LeaveOut)),
+            dry_run_allow: rules
+                .dry_run_allow
+                .map(|rules| Stage::new(rules, &ids, &program, OnTcp::LeaveOut)),
             program,
             policies: ids.into(),
             invalid: invalid.into(),
@@ -179,6 +185,13 @@ impl Rules {
             (Action::Allow, true) => &mut self.dry_run_allow,
         };
         list.get_or_insert_default().extend(rules);
+    }
+
+    /// Whether each stage can number its rules.
+    fn fit(&self) -> bool {
+        let custom = self.custom.values().chain(self.invalid_custom.values());
+        let others = [&self.audit, &self.deny, &self.allow, &self.dry_run_deny, &self.dry_run_allow];
+        custom.chain(others.into_iter().flatten()).all(|rules| rules.len() < MAX_RULES as usize)
     }
 
     /// A policy that could not be built: it matches everything or nothing, whichever denies.

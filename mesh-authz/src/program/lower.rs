@@ -94,13 +94,13 @@ impl Lowering<'_> {
         for entries in groups {
             let alternatives = entries.into_iter().map(|entry| self.clauses(entry));
             let alternatives = alternatives.collect::<Result<Vec<_>, _>>()?;
-            spans.push(append(&mut self.program.alternatives, alternatives)?);
+            spans.push(append(&mut self.program.alternatives, &alternatives)?);
         }
         Ok(Rule {
             policy,
             index: u32::try_from(index).map_err(|_| too_large())?,
             clauses,
-            groups: append(&mut self.program.groups, spans)?,
+            groups: append(&mut self.program.groups, &spans)?,
             uses_http: http,
             invalid: false,
         })
@@ -109,7 +109,7 @@ impl Lowering<'_> {
     /// Puts the clauses of one conjunction into the table, cheap ones first.
     fn clauses(&mut self, mut clauses: Clauses) -> Result<Span, FieldError> {
         clauses.sort_by_key(|clause| clause.attribute.cost());
-        append(&mut self.program.clauses, clauses)
+        append(&mut self.program.clauses, &clauses)
     }
 
     fn source(&mut self, index: usize, source: &Source) -> Result<Clauses, FieldError> {
@@ -238,7 +238,7 @@ impl Lowering<'_> {
                 value: value.clone(),
             })?;
         }
-        append(&mut self.program.tests, tests)
+        append(&mut self.program.tests, &tests)
     }
 
     fn text(&mut self, text: &str) -> Result<Text, Fault> {
@@ -285,10 +285,11 @@ impl Lowering<'_> {
     }
 
     fn namespace(&mut self, value: &str, tests: &mut Vec<Test>) -> Result<(), Fault> {
+        let text = self.text(&format!("/ns/{value}/"))?;
         tests.push(if self.context.strict_namespaces {
-            Test::StrictNamespace(self.text(value)?)
+            Test::StrictNamespace(text)
         } else {
-            Test::Namespace(self.text(&format!("/ns/{value}/"))?)
+            Test::Namespace(text)
         });
         Ok(())
     }
@@ -371,12 +372,8 @@ fn parser<'p>(attribute: Attribute) -> Parse<'p> {
     }
 }
 
-fn append<T>(table: &mut Vec<T>, items: Vec<T>) -> Result<Span, FieldError> {
-    let start = u32::try_from(table.len()).map_err(|_| too_large())?;
-    let len = u32::try_from(items.len()).map_err(|_| too_large())?;
-    start.checked_add(len).ok_or_else(too_large)?;
-    table.extend(items);
-    Ok(Span { start, len })
+fn append<T: Copy>(table: &mut Vec<T>, items: &[T]) -> Result<Span, FieldError> {
+    Span::append(table, items).ok_or_else(too_large)
 }
 
 fn too_large() -> FieldError {

@@ -145,8 +145,9 @@ impl Program {
                 name.principal().is_some_and(|principal| self.has_form(pattern, principal, true))
             }
             Test::Namespace(needle) => namespace_passes(self.texts.bytes(needle), name),
-            Test::StrictNamespace(glob) => {
-                name.namespace().is_some_and(|namespace| glob_matches(self.texts.bytes(glob), namespace))
+            Test::StrictNamespace(needle) => {
+                let glob = glob_of(self.texts.bytes(needle));
+                name.namespace().is_some_and(|namespace| glob_matches(glob, namespace))
             }
             Test::ServiceAccount(key, namespace_len) => {
                 service_account_passes(self.texts.bytes(key), namespace_len as usize, name)
@@ -159,17 +160,11 @@ impl Program {
 
 /// AUTHZ-SRC-05: `needle` is `/ns/GLOB/` and may start anywhere.
 fn namespace_passes(needle: &[u8], name: &Name) -> bool {
-    let glob = needle.get(4..needle.len().saturating_sub(1)).unwrap_or_default();
-    if name.namespace() == Some(glob) {
-        return true;
-    }
-    if let (Some(theirs), Some(domain)) = (name.namespace(), name.trust_domain())
-        && theirs != b"ns"
-        && domain != b"ns"
-        && memchr::memchr2(b'*', b'/', glob).is_none()
+    if let Some(segment) = name.namespace_segment()
+        && memchr::memchr(b'*', needle).is_none()
+        && memchr::memchr_iter(b'/', needle).count() == 3
     {
-        // In a name of Istio's form the one segment after a segment `ns` is the namespace.
-        return false;
+        return segment == needle;
     }
     let mut rest = name.text();
     // Unanchored, so that taking the leftmost place of each piece never loses a match.
@@ -178,6 +173,11 @@ fn namespace_passes(needle: &[u8], name: &Name) -> bool {
         rest = rest.get(at + piece.len()..).unwrap_or_default();
     }
     true
+}
+
+/// The glob in `/ns/GLOB/`.
+fn glob_of(needle: &[u8]) -> &[u8] {
+    needle.get(4..needle.len().saturating_sub(1)).unwrap_or_default()
 }
 
 /// `*` in `glob` stands for any run of characters; the whole text must match.

@@ -17,7 +17,7 @@ mod text;
 pub(crate) use attribute::{Attribute, HeaderName, MetadataKey};
 pub(crate) use lower::{LowerContext, Names, lower_policy};
 pub(crate) use pattern::{Pattern, Test};
-pub(crate) use text::{Text, Texts};
+pub(crate) use text::{Text, Texts, hash};
 
 use crate::cidr::IpBlock;
 
@@ -29,6 +29,15 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// Adds `items` to `table`, which must not grow beyond 32-bit offsets.
+    pub(crate) fn append<T: Copy>(table: &mut Vec<T>, items: &[T]) -> Option<Self> {
+        let start = u32::try_from(table.len()).ok()?;
+        let len = u32::try_from(items.len()).ok()?;
+        start.checked_add(len)?;
+        table.extend_from_slice(items);
+        Some(Self { start, len })
+    }
+
     pub(crate) fn of<T>(self, table: &[T]) -> &[T] {
         let start = self.start as usize;
         // INVARIANT: spans are made by the lowering of the very table. A wrong one would be empty.

@@ -43,7 +43,7 @@ pub(crate) enum Test {
     String(Pattern),
     /// `/ns/GLOB/`, looked for anywhere in the identity.
     Namespace(Text),
-    /// The namespace of a SPIFFE id matches the glob as a whole.
+    /// `/ns/GLOB/`; the namespace of a SPIFFE id matches the glob as a whole.
     StrictNamespace(Text),
     /// `NAMESPACE/sa/ACCOUNT` and the length of the namespace.
     ServiceAccount(Text, u32),

@@ -5,10 +5,24 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 /// A text of the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Text {
     start: u32,
     len: u32,
+}
+
+impl Text {
+    /// How many bytes it has.
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// `len` bytes of it from `start` on; as many as there are.
+    pub(crate) fn part(self, start: usize, len: usize) -> Self {
+        let start = u32::try_from(start).unwrap_or(u32::MAX).min(self.len);
+        let len = u32::try_from(len).unwrap_or(u32::MAX).min(self.len - start);
+        Self { start: self.start + start, len }
+    }
 }
 
 /// The pool. Equal texts are kept once while it is being filled.
