@@ -14,12 +14,13 @@ mod meta;
 pub mod networking;
 mod object;
 mod path;
+pub mod resolve;
 pub mod security;
 pub mod validate;
 
 pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};
 pub use kind::Kind;
-pub use load::{Limits, Loaded, Options, Profile, Source, load};
+pub use load::{Limits, Loaded, Options, Profile, Source, load, mesh_config};
 pub use locate::locate;
 pub use mesh_config::MeshConfig;
 pub use meta::{ObjectMeta, ObjectRef, Origin};

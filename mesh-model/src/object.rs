@@ -19,6 +19,8 @@ pub enum LoadState {
     Recovered,
     /// Some fields could not be understood and have their default value. In a policy this must deny.
     Partial,
+    /// It was read, but breaks a rule of its kind: Istio does not admit it. A policy must deny.
+    Invalid,
     /// Refused: under [`Profile::Strict`](crate::Profile::Strict) any repair, always an object that cannot be used.
     Rejected,
 }
@@ -129,6 +131,18 @@ impl Object {
             origin: None,
             state: LoadState::Clean,
         }
+    }
+
+    /// True when the object says what its author wrote, so far as that can be known: it was read whole and breaks no
+    /// rule. What Istio would not admit does not count.
+    pub fn is_usable(&self) -> bool {
+        self.state <= LoadState::Recovered
+    }
+
+    /// True for a policy that is not [usable](Self::is_usable): it must be enforced as one that denies, because what
+    /// it was meant to forbid is not known.
+    pub fn must_deny(&self) -> bool {
+        self.kind.is_security() && !self.is_usable()
     }
 
     /// The object's name for diagnostics and decisions.

@@ -100,13 +100,39 @@ impl Options {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// In order of appearance. Objects that were refused are among them: see [`LoadState`].
+    /// In order of appearance. Objects that were refused are among them, see [`LoadState`]; of two with one name
+    /// only the last is.
     pub objects: Vec<Object>,
     /// In order of the documents, then of the field's path, then of the code.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Loaded {
+    /// The mesh configuration: key `mesh` of the ConfigMap `istio`, the default when there is none.
+    ///
+    /// What is wrong in it is added to the diagnostics.
+    pub fn mesh_config(&mut self) -> crate::MeshConfig {
+        let found = self.objects.iter().find_map(|object| {
+            let config = object.as_config_map().filter(|_| object.metadata.name == "istio")?;
+            Some((config.data.get("mesh")?.clone(), object.reference(), object.origin.clone()))
+        });
+        let Some((text, reference, origin)) = found else { return crate::MeshConfig::default() };
+        let (config, diagnostics) = mesh_config(&text);
+        let place = FieldPath::new().field("data").key("mesh");
+        self.diagnostics.extend(diagnostics.into_iter().map(|mut found| {
+            // Positions inside the text of a key cannot be told from those of the file.
+            found.span = None;
+            found.message = if found.path.is_empty() {
+                found.message
+            } else {
+                format!("{}: {}", found.path, found.message)
+            };
+            found.path = place.clone();
+            found.of(Some(reference.clone()), origin.as_ref())
+        }));
+        config
+    }
+
     /// True when a diagnostic is an error.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
@@ -163,6 +189,24 @@ pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options
     crate::locate::locate(&mut loaded.diagnostics, &sources);
     sort(&mut loaded.diagnostics);
     loaded
+}
+
+/// Reads a mesh configuration from YAML, such as the key `mesh` of the ConfigMap `istio`.
+///
+/// What cannot be read has its default and a diagnostic. Fields that are not typed here are ignored.
+pub fn mesh_config(text: &str) -> (crate::MeshConfig, Vec<Diagnostic>) {
+    let tree = match tree::parse(text, &Limits::default()) {
+        Ok(tree) => tree,
+        Err(error) => {
+            return (
+                crate::MeshConfig::default(),
+                vec![Diagnostic::error("MODEL-DOC-SYNTAX", FieldPath::new(), error.message)],
+            );
+        }
+    };
+    let context = context::Context::new(Profile::Compat, false, false);
+    let config = decode::decode(&tree.value, &context::Path::root(), &context).unwrap_or_default();
+    (config, context.finish().0)
 }
 
 fn sort(diagnostics: &mut [Diagnostic]) {
@@ -294,22 +338,25 @@ fn note_duplicates(loaded: &mut Loaded) {
             again.push((earlier, index));
         }
     }
+    let mut superseded = BTreeSet::new();
     for (earlier, later) in again {
         let Some(first) = loaded.objects.get(earlier).and_then(|object| object.origin.clone()) else {
             continue;
         };
         let Some(object) = loaded.objects.get(later) else { continue };
-        let found = Diagnostic::warning(
-            "MODEL-DOC-13",
-            FieldPath::new().field("metadata").field("name"),
-            format!("the object is also defined at {}:{}, this one is used", first.source, first.line),
-        )
-        .of(Some(object.reference()), object.origin.as_ref());
-        loaded.diagnostics.push(found);
-        if let Some(object) = loaded.objects.get_mut(earlier) {
-            object.state = LoadState::Rejected;
-        }
+        let message =
+            format!("the object is also defined at {}:{}, this one is used", first.source, first.line);
+        loaded.diagnostics.push(
+            Diagnostic::warning("MODEL-DOC-13", FieldPath::new().field("metadata").field("name"), message)
+                .of(Some(object.reference()), object.origin.as_ref()),
+        );
+        superseded.insert(earlier);
     }
+    let mut index = 0;
+    loaded.objects.retain(|_| {
+        index += 1;
+        !superseded.contains(&(index - 1))
+    });
 }
 
 /// Kinds that are not known: one remark each (MODEL-GV-3).

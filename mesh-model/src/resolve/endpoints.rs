@@ -1,0 +1,351 @@
+//! Endpoints of a service: EndpointSlices joined with pods, pods by selector, and what ServiceEntries list or select
+//! (MODEL-RES-36 to 38, section 2.12 of the model reference).
+
+use super::{Resource, ResourceSet, Service, ServicePort, ServiceResolution, ServiceSource, selects};
+use crate::common::StringMap;
+use crate::kind::Kind;
+use crate::kubernetes::{self, EndpointSlice, IntOrString, Pod};
+use crate::meta::ObjectRef;
+use crate::networking::{ServiceEntry, WorkloadEntry};
+use std::fmt;
+use std::net::IpAddr;
+
+/// Where an endpoint listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Address {
+    /// An IP address.
+    Ip(IpAddr),
+    /// A name to resolve.
+    Name(String),
+    /// A unix socket: a path, or `@name` in the abstract namespace. The port does not count.
+    Unix(String),
+}
+
+impl Address {
+    /// Reads an endpoint address (MODEL-WE-2).
+    pub fn parse(text: &str) -> Self {
+        if let Some(path) = text.strip_prefix("unix://") {
+            return Self::Unix(path.to_owned());
+        }
+        text.parse().map_or_else(|_| Self::Name(text.to_ascii_lowercase()), Self::Ip)
+    }
+}
+
+/// `region/zone/subzone`; unknown parts are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Locality {
+    /// Region.
+    pub region: String,
+    /// Zone.
+    pub zone: String,
+    /// Subzone; further parts stay in it.
+    pub subzone: String,
+}
+
+impl Locality {
+    fn split(text: &str, separator: char) -> Self {
+        let mut parts = text.splitn(3, separator).map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Self { region: next(), zone: next(), subzone: next() }
+    }
+
+    /// Reads `region/zone/subzone`.
+    pub fn parse(text: &str) -> Self {
+        Self::split(text, '/')
+    }
+}
+
+impl fmt::Display for Locality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.region)?;
+        if !self.zone.is_empty() || !self.subzone.is_empty() {
+            write!(f, "/{}", self.zone)?;
+        }
+        if !self.subzone.is_empty() {
+            write!(f, "/{}", self.subzone)?;
+        }
+        Ok(())
+    }
+}
+
+/// State of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Health {
+    /// Takes traffic.
+    #[default]
+    Healthy,
+    /// Not ready.
+    Unhealthy,
+    /// Being deleted.
+    Terminating,
+}
+
+/// One endpoint of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: Address,
+    /// Port it listens on.
+    pub port: u32,
+    /// Labels for subsets.
+    pub labels: StringMap,
+    /// Where it runs.
+    pub locality: Locality,
+    /// At least 1.
+    pub weight: u32,
+    /// See [`Health`].
+    pub health: Health,
+    /// Network id; empty is unknown.
+    pub network: String,
+    /// Service account; empty is unknown.
+    pub service_account: String,
+    /// Namespace it runs in.
+    pub namespace: String,
+    /// The Pod or WorkloadEntry it is, if one is known.
+    pub workload: Option<ObjectRef>,
+}
+
+impl ResourceSet {
+    /// The endpoints of a service port, in order of the objects they come from.
+    ///
+    /// For a service resolved by DNS these are the names to resolve. For an alias and for a pass-through ServiceEntry
+    /// there are none; for a headless Service they are the pods.
+    pub fn endpoints(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
+        if matches!(service.resolution, ServiceResolution::Alias(_) | ServiceResolution::DynamicDns) {
+            return Vec::new();
+        }
+        match service.source {
+            ServiceSource::Kubernetes => self.kubernetes_endpoints(service, port),
+            ServiceSource::ServiceEntry => self.entry_endpoints(service, port),
+        }
+    }
+
+    /// The endpoints of `all` that carry every label of a subset (MODEL-RES-25).
+    pub fn subset<'e>(all: &'e [Endpoint], labels: &StringMap) -> Vec<&'e Endpoint> {
+        all.iter().filter(|endpoint| selects(labels, &endpoint.labels)).collect()
+    }
+
+    fn kubernetes_endpoints(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
+        let slices: Vec<Resource<'_, EndpointSlice>> = self
+            .all::<EndpointSlice>()
+            .filter(|slice| {
+                slice.namespace() == service.namespace
+                    && slice.object.metadata.labels.get("kubernetes.io/service-name") == Some(&service.name)
+            })
+            .collect();
+        if slices.is_empty() {
+            return self.selected_pods(service, port);
+        }
+        let mut out = Vec::new();
+        for slice in slices {
+            if slice.address_type == kubernetes::AddressType::Fqdn {
+                continue;
+            }
+            let Some(number) = slice_port(slice.spec, service, port) else { continue };
+            for endpoint in &slice.endpoints {
+                for address in &endpoint.addresses {
+                    let endpoint = self.slice_endpoint(slice, endpoint, address, number);
+                    // Slices may overlap while they are rearranged.
+                    if !out.contains(&endpoint) {
+                        out.push(endpoint);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn slice_endpoint(
+        &self,
+        slice: Resource<'_, EndpointSlice>,
+        endpoint: &kubernetes::Endpoint,
+        address: &str,
+        port: u32,
+    ) -> Endpoint {
+        let namespace = slice.namespace();
+        let named = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod").and_then(|target| {
+            let namespace = if target.namespace.is_empty() { namespace } else { &target.namespace };
+            self.find::<Pod>(namespace, &target.name)
+        });
+        let pod = named.or_else(|| self.pod_by_ip(namespace, address));
+        let conditions = endpoint.conditions;
+        let health = if conditions.ready.unwrap_or(true) {
+            Health::Healthy
+        } else if conditions.terminating.unwrap_or(true) {
+            Health::Terminating
+        } else {
+            Health::Unhealthy
+        };
+        let mut out = match pod {
+            Some(pod) => self.pod_endpoint(pod, address, port),
+            None => Endpoint {
+                address: Address::parse(address),
+                port,
+                labels: StringMap::new(),
+                locality: self.node_locality(&endpoint.node_name),
+                weight: 1,
+                health,
+                network: String::new(),
+                service_account: String::new(),
+                namespace: namespace.to_owned(),
+                workload: None,
+            },
+        };
+        out.health = health;
+        if out.locality == Locality::default() {
+            out.locality.zone.clone_from(&endpoint.zone);
+        }
+        out
+    }
+
+    /// What the cluster would put into slices: the pods the Service selects. Used when the input has no slices.
+    fn selected_pods(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
+        let Some(spec) = service.object(self).and_then(|object| object.as_service()) else {
+            return Vec::new();
+        };
+        if spec.spec.selector.is_empty() {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for pod in self.all::<Pod>().filter(|pod| {
+            pod.namespace() == service.namespace
+                && selects(&spec.spec.selector, &pod.object.metadata.labels)
+                && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+        }) {
+            let number = match &port.target {
+                IntOrString::Int(number) => *number,
+                IntOrString::String(name) => {
+                    let named = pod.spec.spec.containers.iter().flat_map(|container| &container.ports);
+                    match named.into_iter().find(|port| port.name == *name) {
+                        Some(port) => port.container_port,
+                        None => continue,
+                    }
+                }
+            };
+            if let Some(ip) = pod.ips().next() {
+                let mut endpoint = self.pod_endpoint(pod, ip, number);
+                if spec.spec.publish_not_ready_addresses {
+                    endpoint.health = Health::Healthy;
+                }
+                out.push(endpoint);
+            }
+        }
+        out
+    }
+
+    fn pod_by_ip(&self, namespace: &str, ip: &str) -> Option<Resource<'_, Pod>> {
+        self.all::<Pod>().find(|pod| pod.namespace() == namespace && pod.ips().any(|other| other == ip))
+    }
+
+    fn pod_endpoint(&self, pod: Resource<'_, Pod>, address: &str, port: u32) -> Endpoint {
+        let labels = &pod.object.metadata.labels;
+        let locality = ["istio-locality", "topology.istio.io/locality"]
+            .iter()
+            .find_map(|key| labels.get(*key))
+            // A label value cannot hold `/`, so dots separate the parts.
+            .map(|text| Locality::split(text, if text.contains('/') { '/' } else { '.' }))
+            .unwrap_or_else(|| self.node_locality(&pod.spec.spec.node_name));
+        Endpoint {
+            address: Address::parse(address),
+            port,
+            labels: labels.clone(),
+            locality,
+            weight: 1,
+            health: if pod.is_ready() { Health::Healthy } else { Health::Unhealthy },
+            network: labels.get("topology.istio.io/network").cloned().unwrap_or_default(),
+            service_account: pod.service_account().to_owned(),
+            namespace: pod.namespace().to_owned(),
+            workload: Some(pod.reference()),
+        }
+    }
+
+    fn node_locality(&self, node: &str) -> Locality {
+        let found =
+            self.objects().iter().find(|object| object.kind == Kind::Node && object.metadata.name == node);
+        let Some(labels) = found.map(|object| &object.metadata.labels) else { return Locality::default() };
+        let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).cloned().unwrap_or_default();
+        Locality {
+            region: label(&["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"]),
+            zone: label(&["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"]),
+            subzone: label(&["topology.istio.io/subzone"]),
+        }
+    }
+
+    fn entry_endpoints(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
+        let Some(object) = service.object(self) else { return Vec::new() };
+        let Some(entry) = object.as_service_entry() else { return Vec::new() };
+        let target = match port.target {
+            IntOrString::Int(number) => number,
+            IntOrString::String(_) => port.number,
+        };
+        let of = |workload: &WorkloadEntry| {
+            let port = workload.ports.get(&port.name).copied().unwrap_or(target);
+            Endpoint {
+                address: Address::parse(&workload.address),
+                port,
+                labels: workload.labels.clone(),
+                locality: Locality::parse(&workload.locality),
+                weight: workload.weight.max(1),
+                health: Health::Healthy,
+                network: workload.network.clone(),
+                service_account: workload.service_account.clone(),
+                namespace: service.namespace.clone(),
+                workload: None,
+            }
+        };
+        if let Some(selected) = self.selected_by_entry(service, entry, target, &of) {
+            return selected;
+        }
+        if entry.endpoints.is_empty()
+            && matches!(service.resolution, ServiceResolution::Dns | ServiceResolution::DnsRoundRobin)
+        {
+            // Without endpoints the host itself is resolved (MODEL-RES-36).
+            return vec![of(&WorkloadEntry {
+                address: service.hostname.clone(),
+                ..WorkloadEntry::default()
+            })];
+        }
+        entry.endpoints.iter().filter(|endpoint| !endpoint.address.is_empty()).map(of).collect()
+    }
+
+    /// Pods and WorkloadEntries of the same namespace that the entry's selector selects; `None` without selector.
+    fn selected_by_entry(
+        &self,
+        service: &Service,
+        entry: &ServiceEntry,
+        target: u32,
+        of: &dyn Fn(&WorkloadEntry) -> Endpoint,
+    ) -> Option<Vec<Endpoint>> {
+        let selector = &entry.workload_selector.as_ref()?.labels;
+        let mut out = Vec::new();
+        for workload in self.all::<WorkloadEntry>().filter(|found| found.namespace() == service.namespace) {
+            let mut labels = workload.spec.labels.clone();
+            labels.extend(workload.object.metadata.labels.clone());
+            if selects(selector, &labels) && !workload.address.is_empty() {
+                out.push(Endpoint { labels, workload: Some(workload.reference()), ..of(workload.spec) });
+            }
+        }
+        for pod in self.all::<Pod>().filter(|pod| {
+            pod.namespace() == service.namespace && selects(selector, &pod.object.metadata.labels)
+        }) {
+            if let Some(ip) = pod.ips().next() {
+                out.push(self.pod_endpoint(pod, ip, target));
+            }
+        }
+        Some(out)
+    }
+}
+
+/// The number under which a slice serves a Service port: ports join by name, and a single port joins unnamed.
+fn slice_port(slice: &EndpointSlice, service: &Service, port: &ServicePort) -> Option<u32> {
+    let found = slice.ports.iter().find(|candidate| candidate.name == port.name);
+    let single = || match (slice.ports.as_slice(), service.ports.as_slice()) {
+        ([only], [_]) if only.name.is_empty() || port.name.is_empty() => Some(only),
+        _ => None,
+    };
+    found.or_else(single).map(|found| found.port.unwrap_or(port.number))
+}
