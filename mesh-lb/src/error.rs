@@ -1,6 +1,7 @@
 //! What can be wrong with the input of a builder.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Why an [`EndpointSet`](crate::EndpointSet), a table or a setting was refused.
 ///
@@ -115,6 +116,13 @@ pub enum BuildErrorKind {
         /// The value given.
         found: u64,
     },
+    /// A duration that is not a positive number of whole milliseconds (LB-OD-04).
+    NotWholeMilliseconds {
+        /// The field, spelt as in the DestinationRule.
+        field: &'static str,
+        /// The duration given.
+        found: Duration,
+    },
     /// A setting needs another one that is absent.
     Requires {
         /// The field that was set, spelt as in the DestinationRule.
@@ -168,6 +176,9 @@ impl fmt::Display for BuildErrorKind {
             }
             Self::OutOfRange { field, min, max, found } => {
                 write!(f, "{field}: {found} is out of range, allowed is {min} to {max}")
+            }
+            Self::NotWholeMilliseconds { field, found } => {
+                write!(f, "{field}: {found:?} is not allowed, give whole milliseconds, at least 1ms")
             }
             Self::Requires { field, other } => write!(f, "{field}: needs {other}, set it too"),
             Self::EmptyName { field } => write!(f, "{field}: the name is empty"),

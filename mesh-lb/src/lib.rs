@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod active;
+mod breaker;
 mod draw;
 mod edf;
 mod endpoint;
@@ -10,6 +11,7 @@ mod hash;
 mod health;
 mod least_request;
 mod locality_scheduler;
+mod outlier;
 mod priority;
 mod random;
 mod reselect;
@@ -18,6 +20,7 @@ mod set;
 mod time;
 
 pub use active::{ActiveCounts, ActiveGuard};
+pub use breaker::{CircuitBreaker, Limits, Overflow, Permit, Resource, RetryBudget};
 pub use draw::{Draw, SplitMix64};
 pub use endpoint::{Endpoint, Health, HealthStatus, Locality, Weight};
 pub use error::{BuildError, BuildErrorKind};
@@ -28,6 +31,10 @@ pub use hash::{
 };
 pub use health::{ActiveRequests, AllUsable, Usable};
 pub use least_request::{LeastRequest, LeastRequestConfig};
+pub use outlier::{
+    Ejection, EjectionCause, Outcome, OutlierConfig, OutlierDetector, OutlierStats, Sweep,
+    grpc_to_http_status,
+};
 pub use priority::{
     Availability, Choice, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,
     PrioritySetConfig,
@@ -37,3 +44,8 @@ pub use reselect::{PreviousPriorities, reselect};
 pub use round_robin::RoundRobin;
 pub use set::{EndpointIndex, EndpointSet};
 pub use time::Monotonic;
+
+#[cfg(test)]
+mod tests {
+    pub(crate) mod support;
+}

@@ -36,9 +36,4 @@ impl Monotonic {
     pub const fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
-
-    /// Whole milliseconds since the start, the resolution that ejection times are kept in.
-    pub(crate) fn as_millis(self) -> u64 {
-        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
-    }
 }

@@ -1,1 +1,161 @@
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers in tests")]
 
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+use crate::draw::{Draw, SplitMix64};
+
+#[derive(Deserialize)]
+struct Sequences {
+    weights_1_2_3: Observed,
+    weights_10: Observed,
+}
+
+#[derive(Deserialize)]
+struct Observed {
+    weights: Vec<u32>,
+    sequence: Vec<usize>,
+}
+
+fn observed() -> Sequences {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/lb/edf_sequences.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn take(weights: &[u32], start: u64, picks: usize) -> Vec<usize> {
+    let weight = |at: usize| f64::from(weights[at]);
+    let mut schedule = Edf::after_picks(weights.len(), start, weight);
+    (0..picks).filter_map(|_| schedule.next(weight)).collect()
+}
+
+/// The schedule of LB-EDF-02 with deadlines as fractions: a plain search for the least entry.
+struct ExactHeap {
+    weights: Vec<u64>,
+    /// Per host: turns so far, and the number of the last insertion.
+    turns: Vec<u64>,
+    order: Vec<u64>,
+    inserted: u64,
+}
+
+impl ExactHeap {
+    fn new(weights: &[u32]) -> Self {
+        let n = weights.len() as u64;
+        Self {
+            weights: weights.iter().copied().map(u64::from).collect(),
+            turns: vec![1; weights.len()],
+            order: (0..n).collect(),
+            inserted: n,
+        }
+    }
+
+    fn next(&mut self) -> usize {
+        let (turns, weights, order) = (&self.turns, &self.weights, &self.order);
+        let least = (0..weights.len())
+            .min_by(|&a, &b| {
+                let deadlines = (turns[a] * weights[b]).cmp(&(turns[b] * weights[a]));
+                deadlines.then(order[a].cmp(&order[b]))
+            })
+            .unwrap();
+        self.turns[least] += 1;
+        self.order[least] = self.inserted;
+        self.inserted += 1;
+        least
+    }
+}
+
+#[test]
+fn weights_1_2_3_give_the_observed_sequence() {
+    // LB-EDF-04, LB-EDF-05, LB-TEST-05: P = 5, 11, 17, …
+    let Observed { weights, sequence } = observed().weights_1_2_3;
+    for start in [5, 11, 17, 23, 5 + 6 * 1000] {
+        assert_eq!(take(&weights, start, sequence.len()), sequence, "start {start}");
+    }
+    // The exact round is the same sequence, five picks on.
+    let round: Vec<usize> = exact_round(&weights).unwrap().into_iter().map(usize::from).collect();
+    let rotated: Vec<usize> = round.iter().copied().cycle().skip(5).take(sequence.len()).collect();
+    assert_eq!(rotated, sequence);
+}
+
+#[test]
+fn ten_weights_keep_their_counts_in_every_window() {
+    // LB-EDF-05: observed, running, and laid out in advance
+    let Observed { weights, sequence } = observed().weights_10;
+    let round = exact_round(&weights).unwrap();
+    let laid_out = round.iter().map(|&at| usize::from(at)).cycle().take(420).collect();
+    for picks in [sequence, take(&weights, 12_345, 420), laid_out] {
+        for window in picks.windows(42) {
+            for (host, &weight) in weights.iter().enumerate() {
+                let count = window.iter().filter(|&&at| at == host).count();
+                assert!(count.abs_diff(weight as usize) <= 1, "host {host}: {count} of {weight}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_round_that_is_too_long_is_not_laid_out() {
+    assert!(exact_round(&[1, 65_535]).is_some_and(|round| round.len() == 65_536));
+    assert!(exact_round(&[1, 65_536]).is_none());
+    assert!(exact_round(&[u32::MAX, u32::MAX]).is_some_and(|round| round == [0, 1])); // LB-TEST-50
+    assert!(exact_round(&[]).is_some_and(|round| round.is_empty()));
+}
+
+#[test]
+fn strange_weights_do_not_stop_a_schedule() {
+    // LB-EDF-07
+    let weights = [f64::NAN, 0.0, -1.0, f64::INFINITY, 1.0];
+    let weight = |at: usize| weights[at];
+    let mut schedule = Edf::new(weights.len(), 99, weight);
+    assert_eq!((0..100).filter_map(|_| schedule.next(weight)).filter(|&at| at < 5).count(), 100);
+    assert_eq!(Edf::new(0, 7, weight).next(weight), None);
+}
+
+#[test]
+fn the_first_pick_is_spread_by_weight() {
+    // LB-TEST-06: not everybody begins with the heaviest
+    let weights = [1_u32, 2, 7];
+    let (rounds, mut draw) = (20_000, SplitMix64::new(6));
+    let mut first = [0_u32; 3];
+    for _ in 0..rounds {
+        let weight = |at: usize| f64::from(weights[at]);
+        first[Edf::new(3, draw.next_u64(), weight).next(weight).unwrap()] += 1;
+    }
+    for (count, weight) in first.iter().zip(weights) {
+        let share = f64::from(weight) / 10.0;
+        let deviation = (share * (1.0 - share) / f64::from(rounds)).sqrt();
+        assert!((f64::from(*count) / f64::from(rounds) - share).abs() < 5.0 * deviation, "{first:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn the_exact_round_is_what_an_exact_heap_picks(weights in prop::collection::vec(1_u32..12, 1..9)) {
+        // LB-EDF-02, LB-DES-06
+        let round: Vec<usize> = exact_round(&weights).unwrap().into_iter().map(usize::from).collect();
+        let mut heap = ExactHeap::new(&weights);
+        let picks: Vec<usize> = (0..2 * round.len()).map(|_| heap.next()).collect();
+        prop_assert_eq!(&picks[..round.len()], &round);
+        prop_assert_eq!(&picks[round.len()..], &round);
+    }
+
+    #[test]
+    fn counts_stay_close_to_the_weights(
+        weights in prop::collection::vec(1_u32..50, 2..12), start in any::<u64>(), length in 1_usize..400,
+    ) {
+        // LB-EDF-06
+        let weight = |at: usize| f64::from(weights[at]);
+        let mut schedule = Edf::new(weights.len(), start, weight);
+        let mut counts = vec![0_u32; weights.len()];
+        for _ in 0..length {
+            counts[schedule.next(weight).unwrap()] += 1;
+        }
+        let sum: u32 = weights.iter().sum();
+        for (&count, &weight) in counts.iter().zip(&weights) {
+            let want = length as f64 * f64::from(weight) / f64::from(sum);
+            prop_assert!((f64::from(count) - want).abs() <= 3.0, "{} for {}", count, want);
+        }
+    }
+}

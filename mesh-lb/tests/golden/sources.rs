@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use mesh_lb::{
-    CookiePolicy, HashInput, HashPolicies, HashPolicy, RingHash, RingHashConfig, hash_bytes,
-};
+use mesh_lb::{CookiePolicy, HashInput, HashPolicies, HashPolicy, RingHash, RingHashConfig, hash_bytes};
 use serde::Deserialize;
 
 use crate::world::{Host, Params, World, assert_none, vectors};
