@@ -1,2 +1,37 @@
 #![forbid(unsafe_code)]
-//! Istio's traffic-interception rules as a pure generator.
+#![doc = include_str!("../README.md")]
+
+pub mod annotations;
+mod chain;
+mod cidrs;
+mod config;
+mod error;
+mod finding;
+mod nftables;
+mod numeral;
+mod owner;
+mod plan;
+mod ports;
+mod reason;
+mod render;
+mod rule;
+
+pub use chain::{Chain, Family, Table};
+pub use cidrs::CidrSet;
+pub use config::{
+    ApplyOptions, CaptureConfig, CaptureConfigBuilder, DnsCapture, HostAddresses, InterfaceName,
+    IptablesVariant, Mode, NameServer, NameServers,
+};
+pub use error::{ConfigError, ConfigErrorKind};
+pub use finding::{Finding, Severity, Validation};
+
+pub use nftables::NftablesPlan;
+pub use numeral::Numeral;
+pub use owner::{OwnerGroups, OwnerId};
+pub use plan::{AmbientConfig, AmbientPod, HostStep, Preset, RulePlan};
+pub use ports::{Port, PortSet};
+pub use reason::Reason;
+pub use render::{
+    Command, Counter, Counters, ProtocolColumn, guardrail_cleanup_commands, guardrail_commands,
+};
+pub use rule::{Address, ConnectionState, Criterion, Mark, Placement, Protocol, Rule, Target, Test};

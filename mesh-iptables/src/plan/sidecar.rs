@@ -1,0 +1,88 @@
+//! The sidecar's rules in their order (section 2.1): interfaces, invalid packets, base chains, then the rest.
+
+use super::{Layout, Lists, RulePlan, host};
+use crate::chain::{Chain, Table};
+use crate::config::{CaptureConfig, Mode};
+use crate::reason;
+use crate::rule::{ConnectionState, Protocol, Rule, Target, dport, iif, oif, state, tcp};
+
+impl CaptureConfig {
+    /// The interception rules of a sidecar. Cannot fail.
+    ///
+    /// Cost: linear in the number of rules, about one allocation a rule.
+    ///
+    /// # Examples
+    /// ```
+    /// use mesh_iptables::{CaptureConfig, CidrSet, Family, PortSet};
+    /// let config = CaptureConfig::builder()
+    ///     .inbound_ports(&PortSet::all())
+    ///     .outbound_ranges(&CidrSet::all())
+    ///     .build()?;
+    /// let plan = config.plan();
+    /// assert!(plan.restore_input(Family::Ipv4).starts_with("* nat\n-N ISTIO_INBOUND\n"));
+    /// assert_eq!(plan.restore_input(Family::Ipv6), ""); // IPv6 is off
+    /// # Ok::<(), mesh_iptables::ConfigError>(())
+    /// ```
+    pub fn plan(&self) -> RulePlan {
+        let mut lists = Lists::new(self.ipv6);
+        interfaces(self, &mut lists);
+        invalid_packets(self, &mut lists);
+        base_chains(self, &mut lists);
+        super::inbound::rules(self, &mut lists);
+        super::outbound::owner_rules(self, &mut lists);
+        super::dns::rules(self, &mut lists);
+        super::outbound::destination_rules(self, &mut lists);
+        if self.mode == Mode::Tproxy {
+            super::tproxy::rules(self, &mut lists);
+        }
+        lists.finish(host::sidecar_steps(self), Layout::Sidecar)
+    }
+}
+
+fn interfaces(config: &CaptureConfig, lists: &mut Lists) {
+    for (table, reason, wanted) in [
+        (Table::Nat, reason::EXCLUDED_INTERFACE, true),
+        (Table::Mangle, reason::EXCLUDED_INTERFACE_MANGLE, config.mode == Mode::Tproxy),
+    ] {
+        for name in config.exclude_interfaces.iter().filter(|_| wanted) {
+            lists.both(|_| Rule::new(table, Chain::PREROUTING, reason, vec![iif(name)], Target::Return));
+            lists.both(|_| Rule::new(table, Chain::OUTPUT, reason, vec![oif(name)], Target::Return));
+        }
+    }
+    for name in &config.virtual_interfaces {
+        lists.both(|_| {
+            let criteria = vec![iif(name)];
+            Rule::new(Table::Nat, Chain::PREROUTING, reason::VIRTUAL_INTERFACE, criteria, Target::Return)
+                .insert_at(1)
+        });
+    }
+}
+
+fn invalid_packets(config: &CaptureConfig, lists: &mut Lists) {
+    if config.drop_invalid {
+        lists.both(|_| {
+            let criteria = vec![state(&[ConnectionState::Invalid])];
+            let target = Target::Jump(Chain::ISTIO_DROP);
+            Rule::new(Table::Mangle, Chain::PREROUTING, reason::INVALID_JUMP, criteria, target)
+        });
+        lists.both(|_| {
+            Rule::new(Table::Mangle, Chain::ISTIO_DROP, reason::INVALID_DROP, vec![], Target::Drop)
+        });
+    }
+}
+
+/// Emitted whatever is captured, so that the chains exist.
+fn base_chains(config: &CaptureConfig, lists: &mut Lists) {
+    lists.both(|_| {
+        let criteria = vec![tcp(), dport(Protocol::Tcp, &config.tunnel_port)];
+        Rule::new(Table::Nat, Chain::ISTIO_INBOUND, reason::TUNNEL, criteria, Target::Return)
+    });
+    lists.both(|_| {
+        let target = Target::Redirect(config.outbound_port.clone());
+        Rule::new(Table::Nat, Chain::ISTIO_REDIRECT, reason::TO_OUTBOUND, vec![tcp()], target)
+    });
+    lists.both(|_| {
+        let target = Target::Redirect(config.inbound_port.clone());
+        Rule::new(Table::Nat, Chain::ISTIO_IN_REDIRECT, reason::TO_INBOUND, vec![tcp()], target)
+    });
+}
