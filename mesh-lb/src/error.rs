@@ -130,6 +130,22 @@ pub enum BuildErrorKind {
         /// The field it needs.
         other: &'static str,
     },
+    /// Percentages that do not add up to 100 (LB-ILOC-07).
+    WeightsNotHundred {
+        /// The field, spelt as in the DestinationRule.
+        field: &'static str,
+        /// What they add up to.
+        found: u64,
+    },
+    /// A locality or a label of one that cannot stand where it does (LB-ILOC-07).
+    Locality {
+        /// The field, spelt as in the DestinationRule.
+        field: &'static str,
+        /// The text given.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A name that must not be empty is empty, for example that of a header to hash.
     EmptyName {
         /// The field, spelt as in the DestinationRule.
@@ -181,6 +197,10 @@ impl fmt::Display for BuildErrorKind {
                 write!(f, "{field}: {found:?} is not allowed, give whole milliseconds, at least 1ms")
             }
             Self::Requires { field, other } => write!(f, "{field}: needs {other}, set it too"),
+            Self::WeightsNotHundred { field, found } => {
+                write!(f, "{field}: the weights add up to {found}, they must add up to 100")
+            }
+            Self::Locality { field, text, problem } => write!(f, "{field}: `{text}` {problem}"),
             Self::EmptyName { field } => write!(f, "{field}: the name is empty"),
         }
     }

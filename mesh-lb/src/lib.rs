@@ -10,6 +10,7 @@ mod error;
 mod hash;
 mod health;
 mod least_request;
+mod locality;
 mod locality_scheduler;
 mod outlier;
 mod priority;
@@ -31,6 +32,7 @@ pub use hash::{
 };
 pub use health::{ActiveRequests, AllUsable, Usable};
 pub use least_request::{LeastRequest, LeastRequestConfig};
+pub use locality::{Distribute, Failover, LocalityLbSetting, Placement, ProxyPlace};
 pub use outlier::{
     Ejection, EjectionCause, Outcome, OutlierConfig, OutlierDetector, OutlierStats, Sweep,
     grpc_to_http_status,

@@ -199,3 +199,7 @@ fn check_weights<K>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "tests/set.rs"]
+mod tests;

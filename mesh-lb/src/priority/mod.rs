@@ -10,3 +10,7 @@ pub(crate) use list::{HostList, ListKind};
 pub use load::{Availability, Choice, PriorityHealth, PriorityLoad};
 pub(crate) use set::{LocalityGroup, Target};
 pub use set::{Picked, PrioritySet};
+
+#[cfg(test)]
+#[path = "../tests/priority.rs"]
+mod tests;

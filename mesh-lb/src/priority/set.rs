@@ -9,7 +9,6 @@ use super::PrioritySetConfig;
 
 /// The endpoint a pick chose, and how it came to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[must_use]
 #[non_exhaustive]
 pub struct Picked {
     /// The endpoint.
