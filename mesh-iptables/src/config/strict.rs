@@ -144,6 +144,10 @@ fn owners(config: &CaptureConfig, found: &mut Vec<Finding>) {
                 .to_owned();
         found.push(Finding::error("IPT-VAL-13", "proxy-uid", "0", message));
     }
+    if config.mode == Mode::Tproxy && config.proxy_uids.iter().any(|uid| uid.number() == Some(0)) {
+        let message = "in TPROXY mode the proxy runs as `0` but must not be listed, or its calls to the application come back to it; list `1337`".to_owned();
+        found.push(Finding::advice("SIM-43", "proxy-uid", "0", message));
+    }
     const GROUPS: &str = "ISTIO_OUTBOUND_OWNER_GROUPS";
     match &config.owner_groups {
         OwnerGroups::AllExcept(except) => owner_text("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", except, found),

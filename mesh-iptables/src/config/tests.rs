@@ -423,9 +423,10 @@ fn ipt_val_15_and_advice_about_backends() {
 }
 
 #[test]
-fn ipt_val_13_root_is_the_rule_in_tproxy() {
+fn sim_43_root_is_not_listed_in_tproxy() {
     let config = from_args(&["-m", "TPROXY", "-u", "0", "-g", "1337"]).unwrap();
-    assert_eq!(config.findings(), []);
+    assert_eq!(config.findings().iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["SIM-43"]);
+    assert_eq!(from_args(&["-m", "TPROXY"]).unwrap().findings(), []);
 }
 
 #[test]

@@ -9,6 +9,9 @@ mod preset;
 mod sidecar;
 mod tproxy;
 
+#[cfg(test)]
+mod tests;
+
 pub use ambient::{AmbientConfig, AmbientPod};
 pub(crate) use ambient::{
     CONNECTION_MARK, INBOUND_PORT, JUMPS, OUTBOUND_PORT, PACKET_MASK, TUNNEL_PORT, arriving, leaving, masked,
