@@ -134,9 +134,7 @@ impl<'p> Reason<'p> {
             Self::NoAllowPolicies | Self::NoAllowMatched => return None,
             Self::AllowedBy { policy, rule } | Self::DeniedBy { policy, rule } => RuleName::new(policy, rule),
             Self::InvalidPolicy { policy } => RuleName::new(policy, 0),
-            Self::BadProvider { policy, rule, provider } => {
-                RuleName { provider: Some(provider), bad_provider: true, ..RuleName::new(policy, rule) }
-            }
+            Self::BadProvider { policy, rule, provider } => RuleName::bad_custom(policy, rule, provider),
             Self::NotDelegated { policy, rule, provider } => RuleName::custom(policy, rule, provider),
         })
     }
@@ -164,6 +162,10 @@ impl<'p> RuleName<'p> {
 
     pub(crate) fn custom(policy: &'p PolicyId, rule: usize, provider: &'p ProviderId) -> Self {
         Self { provider: Some(provider), ..Self::new(policy, rule) }
+    }
+
+    pub(crate) fn bad_custom(policy: &'p PolicyId, rule: usize, provider: &'p ProviderId) -> Self {
+        Self { bad_provider: true, ..Self::custom(policy, rule, provider) }
     }
 }
 

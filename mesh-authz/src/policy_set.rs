@@ -2,6 +2,7 @@
 
 use crate::decision::{Decision, Delegation, DryRun, Reason, RuleName, Shadow, Verdict};
 use crate::error::BuildError;
+use crate::explain::StageKind;
 use crate::policy::{PolicyId, ProviderId};
 use crate::program::{Program, Rule};
 use crate::request::Request;
@@ -160,8 +161,15 @@ impl PolicySet {
     /// assert!(set.evaluate(&request.allowed_by_providers()).is_allowed());
     /// # Ok::<(), mesh_authz::BuildError>(())
     /// ```
-    pub fn delegated_to<'a>(&'a self, request: &'a Request<'_>) -> impl Iterator<Item = Delegation<'a>> {
-        self.custom.iter().filter_map(move |stage| self.delegation(stage, request))
+    pub fn delegated_to<'p, 'q>(
+        &'p self,
+        request: &'q Request<'_>,
+    ) -> impl Iterator<Item = Delegation<'p>> + use<'p, 'q> {
+        self.custom.iter().filter_map(move |(provider, stage)| {
+            let rule = stage.first_match(&self.program, request)?;
+            let RuleName { policy, rule, .. } = self.rule_name(rule)?;
+            Some(Delegation { provider, policy, rule })
+        })
     }
 
     /// The errors of policies that were kept although they could not be built; see
@@ -186,19 +194,31 @@ impl PolicySet {
         if request.providers_allowed {
             return None;
         }
-        let question = self.custom.iter().find_map(|stage| self.delegation(stage, request))?;
-        let Delegation { provider, policy, rule } = question;
+        let Delegation { provider, policy, rule } = self.delegated_to(request).next()?;
         Some(Reason::NotDelegated { policy, rule, provider })
     }
 
-    fn delegation<'p>(
-        &'p self,
-        (provider, stage): &'p (ProviderId, Stage),
-        request: &Request<'_>,
-    ) -> Option<Delegation<'p>> {
-        let rule = stage.first_match(&self.program, request)?;
-        let RuleName { policy, rule, .. } = self.rule_name(rule)?;
-        Some(Delegation { provider, policy, rule })
+    /// The stages that exist, in the order of evaluation.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = (StageKind<'_>, &Stage)> {
+        let bad = self.bad_custom.iter().map(|(provider, stage)| (StageKind::BadCustom(provider), stage));
+        let custom = self.custom.iter().map(|(provider, stage)| (StageKind::Custom(provider), stage));
+        let others = [
+            (StageKind::Audit, &self.audit),
+            (StageKind::DryRunDeny, &self.dry_run_deny),
+            (StageKind::Deny, &self.deny),
+            (StageKind::DryRunAllow, &self.dry_run_allow),
+            (StageKind::Allow, &self.allow),
+        ];
+        let others = others.into_iter().filter_map(|(kind, stage)| Some((kind, stage.as_ref()?)));
+        bad.chain(custom).chain(others)
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(crate) fn policies(&self) -> &[PolicyId] {
+        &self.policies
     }
 
     fn audited(&self, request: &Request<'_>) -> (Option<&PolicyId>, Option<bool>) {

@@ -158,7 +158,7 @@ impl<'r> Request<'r> {
     }
 
     /// The client's address as X-Forwarded-For or the PROXY protocol names it (AUTHZ-SRC-09); see
-    /// `X-Forwarded-For`.
+    /// [`ForwardedFor`](crate::ForwardedFor).
     #[must_use]
     pub fn remote_ip(mut self, ip: IpAddr) -> Self {
         self.remote_ip = ip;

@@ -15,6 +15,14 @@ pub(crate) enum OnTcp {
     Widen,
 }
 
+/// What a stage is made from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selected {
+    pub(crate) rules: Vec<Rule>,
+    /// Numbers of policies without rules.
+    pub(crate) without_rules: Vec<u32>,
+}
+
 /// The rules of the selected policies of one action.
 ///
 /// Sorted by the name that Envoy knows them under, byte by byte: of several matching rules Envoy reports
@@ -22,6 +30,8 @@ pub(crate) enum OnTcp {
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
     rules: Box<[Rule]>,
+    /// Selected policies that have no rules.
+    without_rules: Box<[u32]>,
     on_tcp: OnTcp,
     index: Index,
     /// For connections without HTTP, if rules mean something else there.
@@ -29,7 +39,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(mut rules: Vec<Rule>, policies: &[PolicyId], program: &Program, on_tcp: OnTcp) -> Self {
+    pub(crate) fn new(selected: Selected, policies: &[PolicyId], program: &Program, on_tcp: OnTcp) -> Self {
+        let Selected { mut rules, without_rules } = selected;
         rules.sort_by_cached_key(|rule| {
             policies.get(rule.policy as usize).map(|p| RuleName::new(p, rule.index as usize).to_string())
         });
@@ -38,12 +49,17 @@ impl Stage {
             index: Index::new(program, &rules, false),
             l4_index: widened.then(|| Index::new(program, &rules, true)),
             rules: rules.into(),
+            without_rules: without_rules.into(),
             on_tcp,
         }
     }
 
     pub(crate) fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    pub(crate) fn without_rules(&self) -> &[u32] {
+        &self.without_rules
     }
 
     /// Whether rules that use HTTP attributes are left out of the evaluation of `request`.
@@ -57,7 +73,12 @@ impl Stage {
             Some(index) if request.http.is_none() => index,
             _ => &self.index,
         };
-        let found = index.first_match(&self.rules, program, request, self.skips_http(request))?;
+        let skips_http = self.skips_http(request);
+        let found = index.first_match(program, request, |number| {
+            self.rules
+                .get(number as usize)
+                .is_some_and(|rule| !(skips_http && rule.uses_http) && program.rule_matches(rule, request))
+        })?;
         self.rules.get(found as usize)
     }
 }

@@ -26,7 +26,7 @@ use std::net::IpAddr;
 use hashbrown::HashTable;
 
 use crate::identity::{Name, PeerIdentity};
-use crate::program::{Attribute, Program, Rule, Span, Text, hash};
+use crate::program::{Attribute, Program, Span, Text, hash};
 use crate::request::Request;
 use ranges::Ranges;
 use trie::Trie;
@@ -92,13 +92,11 @@ struct Split {
 }
 
 /// One search.
-struct Search<'s, 'r> {
+struct Search<'s, 'r, F> {
     index: &'s Index,
-    rules: &'s [Rule],
     program: &'s Program,
     request: &'s Request<'r>,
-    /// Rules that use HTTP attributes cannot match.
-    skip_http: bool,
+    matches: F,
     /// The number of the first match so far.
     best: u32,
 }
@@ -107,23 +105,22 @@ struct Search<'s, 'r> {
 const HOST_LEN: usize = 256;
 
 impl Index {
-    /// The number of the first of `rules`, over which the index was built, that matches.
+    /// The number of the first rule for which `matches` is true, of those that `request` may match.
     ///
-    /// With `skip_http` rules that use HTTP attributes are passed over.
-    pub(crate) fn first_match<'s>(
-        &'s self,
-        rules: &'s [Rule],
-        program: &'s Program,
-        request: &'s Request<'_>,
-        skip_http: bool,
+    /// `matches` is asked about every such rule, except where one before it is known to match.
+    pub(crate) fn first_match(
+        &self,
+        program: &Program,
+        request: &Request<'_>,
+        matches: impl FnMut(u32) -> bool,
     ) -> Option<u32> {
-        let mut search = Search { index: self, rules, program, request, skip_http, best: u32::MAX };
+        let mut search = Search { index: self, program, request, matches, best: u32::MAX };
         search.visit(self.root);
         (search.best != u32::MAX).then_some(search.best)
     }
 }
 
-impl<'s> Search<'s, '_> {
+impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
     fn visit(&mut self, child: Child) {
         if child == Child::NONE {
             return;
@@ -154,15 +151,11 @@ impl<'s> Search<'s, '_> {
 
     /// Whether the rule matches; notes it if it comes before all found so far.
     fn check(&mut self, number: u32) -> bool {
-        if number >= self.best {
-            return false;
-        }
-        let Some(rule) = self.rules.get(number as usize) else { return false };
-        let matches = !(self.skip_http && rule.uses_http) && self.program.rule_matches(rule, self.request);
-        if matches {
+        let first = number < self.best && (self.matches)(number);
+        if first {
             self.best = number;
         }
-        matches
+        first
     }
 
     /// Visits the children whose values the request has.

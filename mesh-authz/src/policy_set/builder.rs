@@ -7,7 +7,7 @@ use crate::error::{BuildError, BuildErrorKind, FieldError};
 use crate::index::MAX_RULES;
 use crate::policy::{Action, Policy, PolicyId, ProviderId};
 use crate::program::{LowerContext, Names, Program, Rule, lower_policy};
-use crate::stage::{OnTcp, Stage};
+use crate::stage::{OnTcp, Selected, Stage};
 use crate::trust_domain::TrustDomains;
 
 /// Collects policies and settings; see [`PolicySet::builder`].
@@ -109,7 +109,7 @@ impl PolicySetBuilder {
             let Ok(number) = u32::try_from(ids.len()) else { return Err(too_many(policy)) };
             ids.push(policy.id.clone());
             match lower_policy(&mut program, &mut names, &self.context, policy, number) {
-                Ok(lowered) => rules.add(policy, lowered),
+                Ok(lowered) => rules.add(policy, number, lowered),
                 Err(error) if self.keep_invalid && error.kind() != BuildErrorKind::TooLarge => {
                     rules.add_invalid(policy, number);
                     invalid.push(error);
@@ -162,36 +162,36 @@ impl PolicySetBuilder {
 /// rules (AUTHZ-EVAL-04, AUTHZ-EVAL-12).
 #[derive(Default)]
 struct Rules {
-    custom: BTreeMap<ProviderId, Vec<Rule>>,
-    invalid_custom: BTreeMap<ProviderId, Vec<Rule>>,
-    audit: Option<Vec<Rule>>,
-    deny: Option<Vec<Rule>>,
-    allow: Option<Vec<Rule>>,
-    dry_run_deny: Option<Vec<Rule>>,
-    dry_run_allow: Option<Vec<Rule>>,
+    custom: BTreeMap<ProviderId, Selected>,
+    invalid_custom: BTreeMap<ProviderId, Selected>,
+    audit: Option<Selected>,
+    deny: Option<Selected>,
+    allow: Option<Selected>,
+    dry_run_deny: Option<Selected>,
+    dry_run_allow: Option<Selected>,
 }
 
 impl Rules {
-    fn add(&mut self, policy: &Policy, rules: Vec<Rule>) {
-        let list = match (&policy.action, policy.dry_run) {
-            (Action::Custom(provider), _) => {
-                self.custom.entry(provider.clone()).or_default().extend(rules);
-                return;
-            }
-            (Action::Audit, _) => &mut self.audit,
-            (Action::Deny, false) => &mut self.deny,
-            (Action::Deny, true) => &mut self.dry_run_deny,
-            (Action::Allow, false) => &mut self.allow,
-            (Action::Allow, true) => &mut self.dry_run_allow,
+    fn add(&mut self, policy: &Policy, number: u32, rules: Vec<Rule>) {
+        let selected = match (&policy.action, policy.dry_run) {
+            (Action::Custom(provider), _) => self.custom.entry(provider.clone()).or_default(),
+            (Action::Audit, _) => self.audit.get_or_insert_default(),
+            (Action::Deny, false) => self.deny.get_or_insert_default(),
+            (Action::Deny, true) => self.dry_run_deny.get_or_insert_default(),
+            (Action::Allow, false) => self.allow.get_or_insert_default(),
+            (Action::Allow, true) => self.dry_run_allow.get_or_insert_default(),
         };
-        list.get_or_insert_default().extend(rules);
+        if rules.is_empty() {
+            selected.without_rules.push(number);
+        }
+        selected.rules.extend(rules);
     }
 
     /// Whether each stage can number its rules.
     fn fit(&self) -> bool {
         let custom = self.custom.values().chain(self.invalid_custom.values());
         let others = [&self.audit, &self.deny, &self.allow, &self.dry_run_deny, &self.dry_run_allow];
-        custom.chain(others.into_iter().flatten()).all(|rules| rules.len() < MAX_RULES as usize)
+        custom.chain(others.into_iter().flatten()).all(|selected| selected.rules.len() < MAX_RULES as usize)
     }
 
     /// A policy that could not be built: it matches everything or nothing, whichever denies.
@@ -199,10 +199,10 @@ impl Rules {
         let everything = vec![Rule::everything(number)];
         match &policy.action {
             Action::Custom(provider) => {
-                self.invalid_custom.entry(provider.clone()).or_default().extend(everything);
+                self.invalid_custom.entry(provider.clone()).or_default().rules.extend(everything);
             }
-            Action::Deny => self.add(policy, everything),
-            Action::Allow | Action::Audit => self.add(policy, Vec::new()),
+            Action::Deny => self.add(policy, number, everything),
+            Action::Allow | Action::Audit => self.add(policy, number, Vec::new()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a rule matches a request, read straight off the tables.
 
+use std::net::IpAddr;
+
 use super::{Attribute, Clause, HeaderName, Pattern, Program, Rule, Span, Test};
 use crate::identity::Name;
 use crate::path_template;
@@ -38,53 +40,61 @@ impl Program {
 
     /// Whether the attribute, or one of its values if it has several, passes one of `tests`.
     fn any_passes(&self, attribute: Attribute, tests: &[Test], request: &Request<'_>) -> bool {
-        let names = || request.peer.identity.map_or(&[][..], |identity| identity.parsed_names());
-        let any = |passes: &dyn Fn(&Test) -> bool| tests.iter().any(passes);
-        let http = |passes: &dyn Fn(&HttpAttributes<'_>) -> bool| request.http.as_ref().is_some_and(passes);
-        let in_block = |ip, test: &Test| match *test {
-            Test::Block(block) => self.blocks.get(block as usize).is_some_and(|b| b.contains(ip)),
-            _ => false,
-        };
         match attribute {
             Attribute::Principal
             | Attribute::Namespace
             | Attribute::ServiceAccount
-            | Attribute::TrustDomain => names().iter().any(|name| any(&|test| self.name_passes(*test, name))),
-            Attribute::SourceIp => any(&|test| in_block(request.peer.ip, test)),
-            Attribute::RemoteIp => any(&|test| in_block(request.remote_ip, test)),
-            Attribute::DestinationIp => any(&|test| in_block(request.destination.ip(), test)),
+            | Attribute::TrustDomain => {
+                let Some(identity) = request.peer.identity else { return false };
+                identity.parsed_names().iter().any(|name| tests.iter().any(|&t| self.name_passes(t, name)))
+            }
+            Attribute::SourceIp => self.ip_passes(tests, request.peer.ip),
+            Attribute::RemoteIp => self.ip_passes(tests, request.remote_ip),
+            Attribute::DestinationIp => self.ip_passes(tests, request.destination.ip()),
             Attribute::DestinationPort => {
                 let port = request.destination.port();
-                any(&|test| matches!(test, Test::Port(p) if *p == port))
+                tests.iter().any(|test| matches!(test, Test::Port(p) if *p == port))
             }
-            Attribute::Sni => any(&|test| self.text_passes(*test, request.sni, !request.sni.is_empty())),
-            Attribute::Metadata(key) => any(&|test| self.metadata_passes(key, *test, request)),
-            Attribute::Host => http(&|http| {
-                http.host.is_some_and(|host| {
-                    any(&|test| match *test {
-                        Test::String(p) => self.has_form_ignoring_case(p, host, !host.is_empty()),
-                        _ => false,
-                    })
-                })
+            Attribute::Sni => {
+                let sni = request.sni;
+                tests.iter().any(|&test| self.text_passes(test, sni, !sni.is_empty()))
+            }
+            Attribute::Metadata(key) => tests.iter().any(|&test| self.metadata_passes(key, test, request)),
+            _ => request.http.as_ref().is_some_and(|http| self.any_passes_http(attribute, tests, http)),
+        }
+    }
+
+    fn any_passes_http(&self, attribute: Attribute, tests: &[Test], http: &HttpAttributes<'_>) -> bool {
+        match attribute {
+            Attribute::Host => http.host.is_some_and(|host| {
+                let passes = |pattern| self.has_form_ignoring_case(pattern, host, !host.is_empty());
+                tests.iter().any(|&test| matches!(test, Test::String(pattern) if passes(pattern)))
             }),
-            Attribute::Method => http(&|http| any(&|test| self.text_passes(*test, http.method, true))),
-            Attribute::Path => http(&|http| any(&|test| self.path_passes(*test, http.path))),
-            Attribute::Header(header) => http(&|http| {
-                self.any_header(header, http, &mut |value| any(&|test| self.text_passes(*test, value, true)))
+            Attribute::Method => tests.iter().any(|&test| self.text_passes(test, http.method, true)),
+            Attribute::Path => tests.iter().any(|&test| self.path_passes(test, http.path)),
+            // A header is present as soon as it has a line, an empty one too (AUTHZ-STR-03).
+            Attribute::Header(header) => self.any_header(header, http, &mut |value| {
+                tests.iter().any(|&test| self.text_passes(test, value, true))
             }),
-            Attribute::RequestPrincipal => http(&|http| {
+            Attribute::RequestPrincipal => {
                 let claim = |name| http.claims.and_then(|claims| claims.string(name));
                 let (Some(issuer), Some(subject)) = (claim("iss"), claim("sub")) else { return false };
-                any(&|test| self.request_principal_passes(*test, issuer, subject))
-            }),
-            Attribute::Claim(path) => http(&|http| {
+                tests.iter().any(|&test| self.request_principal_passes(test, issuer, subject))
+            }
+            Attribute::Claim(path) => {
                 let path = self.claims.get(path as usize);
                 let value = path.zip(http.claims).and_then(|(path, claims)| claims.at(path));
                 value.is_some_and(|value| {
-                    value.any_string(&mut |s| any(&|test| self.text_passes(*test, s, !s.is_empty())))
+                    value.any_string(&mut |s| tests.iter().any(|&t| self.text_passes(t, s, !s.is_empty())))
                 })
-            }),
+            }
+            _ => false,
         }
+    }
+
+    fn ip_passes(&self, tests: &[Test], ip: IpAddr) -> bool {
+        let block = |number: u32| self.blocks.get(number as usize);
+        tests.iter().any(|test| matches!(test, Test::Block(n) if block(*n).is_some_and(|b| b.contains(ip))))
     }
 
     fn text_passes(&self, test: Test, value: &[u8], present: bool) -> bool {

@@ -161,8 +161,8 @@ pub fn uniform_rules() -> impl Strategy<Value = Vec<RuleCase>> {
     (vec(select(SOURCE), 0..3), vec(select(OPERATION), 0..3), option::of(select(KEYS))).prop_flat_map(
         |(source, operation, key)| {
             fn entry(
-                shape: Vec<(&'static str, &'static [&'static str])>,
-            ) -> impl Strategy<Value = Vec<Fields>> {
+                shape: &[(&'static str, &'static [&'static str])],
+            ) -> impl Strategy<Value = Vec<Fields>> + use<> {
                 let fields: Vec<_> = shape
                     .iter()
                     .map(|&(name, all)| values(all).prop_map(move |v| (name.to_owned(), v)))
@@ -177,7 +177,7 @@ pub fn uniform_rules() -> impl Strategy<Value = Vec<RuleCase>> {
                     })
                     .boxed(),
             };
-            let rule = (entry(source), entry(operation), when);
+            let rule = (entry(&source), entry(&operation), when);
             vec(rule.prop_map(|(from, to, when)| RuleCase { from, to, when }), 1..60)
         },
     )

@@ -262,14 +262,15 @@ fn in_block(block: &str, ip: std::net::IpAddr) -> bool {
         Some((address, length)) => (address, length.parse::<usize>().unwrap()),
         None => (block, 128),
     };
-    let bits = |ip: IpAddr| -> String {
-        match ip {
-            IpAddr::V4(ip) => ip.octets().iter().map(|o| format!("{o:08b}")).collect(),
-            IpAddr::V6(ip) => ip.octets().iter().map(|o| format!("{o:08b}")).collect(),
-        }
+    let bits = |ip: IpAddr| -> Vec<bool> {
+        let octets = match ip {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        octets.iter().flat_map(|octet| (0..8).map(move |bit| octet & (0x80 >> bit) != 0)).collect()
     };
     let (block, ip) = (bits(address.parse().unwrap()), bits(ip));
-    block.len() == ip.len() && block.bytes().zip(ip.bytes()).take(length).all(|(a, b)| a == b)
+    block.len() == ip.len() && block.iter().zip(&ip).take(length).all(|(a, b)| a == b)
 }
 
 /// AUTHZ-HDR-01, AUTHZ-HDR-02
