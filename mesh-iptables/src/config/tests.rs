@@ -233,10 +233,13 @@ fn ipt_cfg_53_54_resolvers() {
     assert_eq!(ignored.dns(), &DnsCapture::Off, "IPT-CFG-19: only with redirect-dns");
 }
 
+/// Arguments, variables, the rule broken and the error text.
+type Doubt<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 /// Every strict check: accepted in compat with a finding, refused in strict with the same rule and text.
 #[test]
 fn section_1_6_findings_are_errors_in_strict() {
-    let cases: &[(&[&str], &[(&str, &str)], &str, &str)] = &[
+    let cases: &[Doubt] = &[
         (
             &["-q", " 80"],
             &[],

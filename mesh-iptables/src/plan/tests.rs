@@ -17,7 +17,7 @@ fn ipt_hst_01_02_steps_of_a_sidecar() {
     let steps = |builder: CaptureConfigBuilder| builder.build().unwrap().plan().host_steps().to_vec();
     let address = HostStep::LoopbackAddress("::6".parse().unwrap());
     assert_eq!(steps(CaptureConfig::builder()), []);
-    assert_eq!(steps(CaptureConfig::builder().enable_ipv6()), [address.clone()]);
+    assert_eq!(steps(CaptureConfig::builder().enable_ipv6()), std::slice::from_ref(&address));
     // TPROXY without inbound capture needs no routes.
     assert_eq!(steps(CaptureConfig::builder().mode(Mode::Tproxy)), []);
     let rule = |family| HostStep::PolicyRule {

@@ -1,5 +1,6 @@
 //! The serialisers on rules with invented tables and options (rules `RST-01` to `RST-04` in isolation).
 
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -58,10 +59,10 @@ impl Entry for Invented {
 fn commands_text(rules: &[Invented]) -> String {
     let mut out = String::new();
     for (table, chain) in owned_chains(rules.iter()) {
-        out.push_str(&format!("-t {table} -N {chain}\n"));
+        writeln!(out, "-t {table} -N {chain}").unwrap();
     }
     for rule in rules {
-        out.push_str(&format!("-t {}", rule.table));
+        write!(out, "-t {}", rule.table).unwrap();
         let mut line = Line(&mut out);
         write_operation(&rule.chain, rule.placement, &mut line);
         rule.write(&mut line);
