@@ -90,7 +90,9 @@ def parse_options(arguments):
     return options
 
 
-DEFAULT_MESH_ARGS = "run --config {config} --workers 1 --access-log {log} --admin {admin}"
+DEFAULT_MESH_ARGS = (
+    "run --config {config} --bind 127.0.0.1 --concurrency 1 --admin {admin} --access-log {log} --drain-time 1s"
+)
 
 
 def say(text):
