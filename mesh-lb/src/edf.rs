@@ -20,18 +20,23 @@ pub(crate) fn exact_round(weights: &[u32]) -> Option<Vec<u16>> {
     if length > LONGEST_ROUND {
         return None;
     }
-    let mut picks: Vec<(u32, u32, u16)> = Vec::new();
+    let mut picks: Vec<u64> = Vec::new();
     for (at, &weight) in weights.iter().enumerate() {
-        let weight = weight / gcd.max(1);
+        let weight = u64::from(weight / gcd.max(1));
         let at = u16::try_from(at).ok()?;
-        picks.extend((1..=weight).map(|k| (k, weight, at)));
+        // INVARIANT: weights are below 2^16 each or stand alone, so two different deadlines are at least 2^-32
+        // apart and their multiples of 2^-32, rounded down, differ too; equal ones have equal multiples. The
+        // deadlines are in (0, 1] and their multiples less one fit in 32 bits, the weight less one in 16, and
+        // the position in 16: one integer sorts by all three.
+        picks.extend((1..=weight).map(|k| {
+            let deadline = (k << 32) / weight - 1;
+            (deadline << 32) | ((weight - 1) << 16) | u64::from(at)
+        }));
     }
-    picks.sort_unstable_by(|a, b| {
-        // k_a / w_a against k_b / w_b, without rounding.
-        let deadline = (u64::from(a.0) * u64::from(b.1)).cmp(&(u64::from(b.0) * u64::from(a.1)));
-        deadline.then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2))
-    });
-    Some(picks.into_iter().map(|(_, _, at)| at).collect())
+    picks.sort_unstable();
+    #[allow(clippy::cast_possible_truncation, reason = "the low 16 bits are the position")]
+    let position = |pick: u64| pick as u16;
+    Some(picks.into_iter().map(position).collect())
 }
 
 fn gcd(a: u32, b: u32) -> u32 {

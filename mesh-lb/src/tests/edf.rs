@@ -94,6 +94,18 @@ fn ten_weights_keep_their_counts_in_every_window() {
 }
 
 #[test]
+fn the_longest_rounds_are_exact_too() {
+    // LB-EDF-05: deadlines as close to each other as they can be
+    for weights in
+        [vec![32_768, 32_767, 1], vec![32_767, 32_769], vec![65_536], vec![21_845, 21_846, 21_844, 1]]
+    {
+        let round = exact_round(&weights).unwrap();
+        let mut heap = ExactHeap::new(&weights);
+        assert!(round.iter().all(|&at| usize::from(at) == heap.next()), "{weights:?}");
+    }
+}
+
+#[test]
 fn a_round_that_is_too_long_is_not_laid_out() {
     assert!(exact_round(&[1, 65_535]).is_some_and(|round| round.len() == 65_536));
     assert!(exact_round(&[1, 65_536]).is_none());

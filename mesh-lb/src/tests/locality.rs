@@ -1,4 +1,4 @@
-#![allow(clippy::float_cmp, reason = "whole numbers")]
+#![allow(clippy::cast_precision_loss, reason = "small numbers in tests")]
 
 use proptest::prelude::*;
 
