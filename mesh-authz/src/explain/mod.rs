@@ -149,9 +149,10 @@ impl PolicySet {
         stage: &Stage,
         request: &Request<'_>,
     ) -> Vec<RuleExplanation<'p>> {
-        let name = |policy: u32, rule: usize| {
+        let name = |policy: u32, rule: usize, invalid: bool| {
             let policy = self.policies().get(policy as usize)?;
             Some(match kind {
+                _ if invalid => RuleName::new(policy, rule),
                 StageKind::Custom(provider) => RuleName::custom(policy, rule, provider),
                 StageKind::BadCustom(provider) => RuleName::bad_custom(policy, rule, provider),
                 _ => RuleName::new(policy, rule),
@@ -159,13 +160,13 @@ impl PolicySet {
         };
         let invalid = |name: &RuleName<'p>| self.invalid().iter().find(|error| error.policy() == name.policy);
         let rules = stage.rules().iter().filter_map(|rule| {
-            let name = name(rule.policy, rule.index as usize)?;
+            let name = name(rule.policy, rule.index as usize, rule.invalid)?;
             let error = if rule.invalid { invalid(&name) } else { None };
             let outcome = error.map_or_else(|| self.explain_rule(stage, rule, request), Outcome::Invalid);
             Some(RuleExplanation { name, outcome })
         });
         let without = stage.without_rules().iter().filter_map(|&policy| {
-            let name = name(policy, 0)?;
+            let name = name(policy, 0, false)?;
             Some(RuleExplanation { name, outcome: invalid(&name).map_or(Outcome::NoRules, Outcome::Invalid) })
         });
         rules.chain(without).collect()

@@ -12,6 +12,8 @@
 )]
 
 mod case;
+mod cases;
 mod generate;
+mod laws;
 mod model;
 mod oracle;
