@@ -39,7 +39,7 @@ pub use outlier::{
 };
 pub use priority::{
     Availability, Choice, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,
-    PrioritySetConfig,
+    PrioritySetConfig, Standing,
 };
 pub use random::Random;
 pub use reselect::{PreviousPriorities, reselect};

@@ -87,8 +87,8 @@ impl Random {
     fn resolve(&self, entry: usize, value: u64, draw: &mut impl Draw) -> Option<(usize, u64)> {
         match self.view.target(entry)? {
             Target::List(list) => Some((list, value)),
-            // The shares of the localities are those of LB-LOC-04; each pick draws afresh, where Envoy runs a
-            // schedule, so that no state is needed.
+            // DIFFERENCE LB-LOC-04: each pick draws a locality afresh, where Envoy runs a schedule, so that no
+            // state is needed. The shares are the same.
             Target::Localities(schedule) => {
                 let localities = self.view.schedules().get(schedule)?;
                 let total: f64 = localities.weights.iter().sum();

@@ -70,7 +70,7 @@ impl<T: ConsistentHash> BoundedLoad<T> {
     ) -> Option<Picked> {
         let preferred = self.table.pick(hash, attempt)?;
         let hosts = self.table.hosts(preferred.priority);
-        // LB-BND-02. The peer counts in 32 bits; a sum beyond them would need millions of active requests.
+        // DIFFERENCE LB-BND-02: the peer counts in 32 bits and would wrap at tens of millions of active requests.
         let total = ((u64::from(cluster_active) + 1) * u64::from(self.factor.0)).div_ceil(100);
         #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
         let total = total as f64;
@@ -106,3 +106,7 @@ impl<T: ConsistentHash> BoundedLoad<T> {
         Some(best)
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/bounded.rs"]
+mod tests;

@@ -4,12 +4,14 @@ mod config;
 mod list;
 mod load;
 mod set;
+mod standing;
 
 pub use config::{LocalityWeights, PrioritySetConfig};
 pub(crate) use list::{HostList, ListKind};
 pub use load::{Availability, Choice, PriorityHealth, PriorityLoad};
 pub(crate) use set::{LocalityGroup, Target};
 pub use set::{Picked, PrioritySet};
+pub use standing::Standing;
 
 #[cfg(test)]
 #[path = "../tests/priority.rs"]

@@ -5,7 +5,7 @@ use crate::health::Usable;
 use crate::priority::{Availability, HostList, ListKind, LocalityWeights, PriorityHealth, PriorityLoad};
 use crate::set::{EndpointIndex, EndpointSet};
 
-use super::PrioritySetConfig;
+use super::{PrioritySetConfig, Standing};
 
 /// The endpoint a pick chose, and how it came to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +49,8 @@ pub struct PrioritySet {
     schedules: Box<[LocalitySchedule]>,
     /// The view's copy of the weights in configuration order, for the hash algorithms.
     priorities: Box<[PriorityHosts]>,
-    endpoints: usize,
+    /// One an endpoint of the set.
+    standings: Box<[Standing]>,
 }
 
 /// Where a choice of priority and availability leads. The number is a position in the view.
@@ -92,12 +93,16 @@ impl PrioritySet {
     pub fn new<K>(set: &EndpointSet<K>, config: &PrioritySetConfig, usable: &impl Usable) -> Self {
         let members: Box<[Member]> = set
             .iter()
-            .map(|(index, endpoint)| Member {
-                index,
-                weight: endpoint.weight().get(),
-                locality: set.locality_of(index),
-                health: if usable.is_usable(index) { endpoint.status().coarse() } else { Health::Unhealthy },
-                excluded: endpoint.status().is_excluded(),
+            .map(|(index, endpoint)| {
+                let usable = usable.is_usable(index);
+                Member {
+                    index,
+                    weight: endpoint.weight().get(),
+                    locality: set.locality_of(index),
+                    usable,
+                    health: if usable { endpoint.status().coarse() } else { Health::Unhealthy },
+                    excluded: endpoint.status().is_excluded(),
+                }
             })
             .collect();
         let highest = set.iter().map(|(_, endpoint)| endpoint.level()).max().unwrap_or(0);
@@ -119,13 +124,30 @@ impl PrioritySet {
             });
             builder.add(priority, load.is_panicking(priority), members, localities.as_deref());
         }
+        let standings = set.iter().zip(&members).map(|((_, endpoint), member)| {
+            let priority = endpoint.level();
+            let panic = load.is_panicking(priority);
+            let all = load.healthy(priority) + load.degraded(priority);
+            let of_health = match member.health {
+                Health::Degraded => load.degraded(priority),
+                Health::Healthy | Health::Unhealthy => load.healthy(priority),
+            };
+            Standing {
+                status: endpoint.status(),
+                usable: member.usable,
+                health: member.health,
+                priority,
+                load: if panic { all } else { of_health },
+                panic,
+            }
+        });
         Self {
+            standings: standings.collect(),
             load,
             lists: builder.lists.into(),
             targets: builder.targets.into(),
             schedules: builder.schedules.into(),
             priorities: builder.priorities.into(),
-            endpoints: set.len(),
         }
     }
 
@@ -138,7 +160,7 @@ impl PrioritySet {
     /// The number of endpoints in the set the view was made of, eligible or not.
     #[must_use]
     pub fn endpoints(&self) -> usize {
-        self.endpoints
+        self.standings.len()
     }
 
     /// The endpoints that a list of a priority holds, in configuration order. In panic the healthy list is
@@ -153,6 +175,12 @@ impl PrioritySet {
             .iter()
             .find(|list| list.priority == priority && list.kind == kind)
             .map_or(&[], |list| &list.hosts)
+    }
+
+    /// Why an endpoint can be picked from the view or not; `None` if the index is not of its set.
+    #[must_use]
+    pub fn explain(&self, index: EndpointIndex) -> Option<Standing> {
+        self.standings.get(index.get()).copied()
     }
 
     pub(crate) fn lists(&self) -> &[HostList] {
@@ -178,6 +206,7 @@ struct Member {
     index: EndpointIndex,
     weight: u32,
     locality: usize,
+    usable: bool,
     health: Health,
     excluded: bool,
 }

@@ -97,6 +97,42 @@ fn an_ejected_endpoint_is_unhealthy_whatever_discovery_says() {
 }
 
 #[test]
+fn a_view_says_how_each_endpoint_stands() {
+    let endpoint = |key, health| Endpoint::new(key, Weight::ONE).health(health);
+    let set = EndpointSet::new([
+        endpoint(0, HealthStatus::Healthy),
+        endpoint(1, HealthStatus::Degraded),
+        endpoint(2, HealthStatus::Draining),
+        endpoint(3, HealthStatus::Unhealthy),
+        endpoint(4, HealthStatus::Healthy),
+        endpoint(5, HealthStatus::Healthy).priority(1),
+    ])
+    .unwrap();
+    let texts = |threshold, verdict: fn(EndpointIndex) -> bool| {
+        let config = PrioritySetConfig::new().panic_threshold_percent(threshold);
+        let view = PrioritySet::new(&set, &config, &verdict);
+        let texts = set.iter().map(|(index, _)| view.explain(index).unwrap().to_string());
+        texts.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(0, |index| index.get() != 4),
+        [
+            "eligible: healthy; priority 0 has 35 % of the traffic",
+            "not eligible: degraded; degraded endpoints of priority 0 have 0 % of the traffic",
+            "not eligible: draining; priority 0 has 35 % of the traffic",
+            "not eligible: unhealthy; priority 0 has 35 % of the traffic",
+            "not eligible: ejected; priority 0 has 35 % of the traffic",
+            "eligible: healthy; priority 1 has 65 % of the traffic",
+        ]
+    );
+    let panicking = texts(100, |index| index.get() == 0);
+    assert_eq!(
+        panicking[4],
+        "eligible: ejected; priority 0 is in panic and ignores health, it has 84 % of the traffic"
+    );
+}
+
+#[test]
 fn a_locality_without_a_weight_gets_nothing() {
     // LB-LOC-03, and LB-LOC-04: when none is eligible the flat list serves
     let place = Locality::parse;
