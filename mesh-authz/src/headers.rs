@@ -62,3 +62,42 @@ impl Headers for http::HeaderMap {
         self.get_all(name).iter().any(|value| test(value.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(headers: &dyn Headers, name: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        headers.any(name, &mut |value| {
+            found.push(String::from_utf8_lossy(value).into_owned());
+            false
+        });
+        found
+    }
+
+    #[test]
+    fn every_line_of_a_name_in_any_case() {
+        // AUTHZ-HDR-01, AUTHZ-HDR-02
+        let lines = [("X-A", "1"), ("x-b", "2"), ("x-a", "3, 4")];
+        assert_eq!(values(&lines, "x-a"), ["1", "3, 4"]);
+        assert_eq!(values(&lines.to_vec(), "x-b"), ["2"]);
+        assert_eq!(values(&NoHeaders, "x-a"), [""; 0]);
+        let mut asked = 0;
+        assert!(lines.any("x-a", &mut |_| {
+            asked += 1;
+            true
+        }));
+        assert_eq!(asked, 1, "the first hit ends the search");
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn header_map() {
+        let mut map = http::HeaderMap::new();
+        map.append("X-A", http::HeaderValue::from_static("1"));
+        map.append("x-a", http::HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(values(&map, "x-a"), ["1", "\u{fffd}"]);
+        assert_eq!(values(&map, "not a name"), [""; 0]);
+    }
+}

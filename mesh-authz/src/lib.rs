@@ -1,5 +1,103 @@
 #![forbid(unsafe_code)]
-//! Istio authorization decisions as a pure library.
+//! Istio's authorization decisions as a pure library: may this request pass, and which rule said so.
+//!
+//! Policies come in as plain values, requests as borrowed attributes, and the answer is what Istio's
+//! control plane and Envoy together would have answered, without either of them. The crate opens no file
+//! and no socket, reads no clock, and a decision neither fails nor panics nor allocates.
+//!
+//! ```
+//! use mesh_authz::{
+//!     Action, HttpAttributes, Operation, Peer, PeerIdentity, Policy, PolicyId, PolicySet, Request, Rule, Source,
+//! };
+//!
+//! // ALLOW the frontend to read, DENY /admin to everybody.
+//! let reads = Rule::new()
+//!     .from(Source::new().principals(["cluster.local/ns/web/sa/frontend"]))
+//!     .to(Operation::new().methods(["GET"]));
+//! let admin = Rule::new().to(Operation::new().paths(["/admin*"]));
+//! let policies = PolicySet::builder()
+//!     .policy(Policy::new(PolicyId::new("shop", "frontend-reads"), Action::Allow).rule(reads))
+//!     .policy(Policy::new(PolicyId::new("shop", "no-admin"), Action::Deny).rule(admin))
+//!     .build()?;
+//!
+//! // Once a connection:
+//! let identity = PeerIdentity::certificate(["spiffe://cluster.local/ns/web/sa/frontend"], [], "");
+//! let peer = Peer::new([10, 0, 0, 7].into()).identity(&identity);
+//! let connection = Request::new(peer, ([10, 0, 0, 9], 8080).into());
+//!
+//! // Once a request:
+//! let decision = policies.evaluate(&connection.http(HttpAttributes::new("GET", "/admin/users")));
+//! assert!(!decision.is_allowed());
+//! assert_eq!(decision.to_string(), "denied by rule 0 of shop/no-admin");
+//! # Ok::<(), mesh_authz::BuildError>(())
+//! ```
+//!
+//! # Order of evaluation
+//!
+//! | stage | a rule matches | none matches | no policy of the action |
+//! |---|---|---|---|
+//! | CUSTOM, one for each provider | the provider is asked; its no is final | next stage | next stage |
+//! | AUDIT | the access log is told | the access log is told that none did | next stage |
+//! | DENY | **denied** | next stage | next stage |
+//! | ALLOW | **allowed** | **denied** | **allowed** |
+//!
+//! The ALLOW stage exists as soon as one enforced ALLOW policy is selected, even if it has no rules: the
+//! first ALLOW policy closes everything else. Dry-run policies take no part; [`PolicySet::dry_run`] says
+//! what they would have done. The crate asks no provider: [`PolicySet::delegated_to`] says whom to ask,
+//! and until the caller says that all have allowed, [`PolicySet::evaluate`] denies.
+//!
+//! # Two protocols
+//!
+//! A [`Request`] with [`HttpAttributes`] is an HTTP request, one without is a TCP connection. On TCP a
+//! clause about an HTTP field is neither true nor false, and each action resolves that towards denial: an
+//! ALLOW rule with such a clause never matches, every other action goes by what is left of its rule. So
+//! `DENY methods: [GET]` denies every TCP connection; add `ports` to such rules.
+//!
+//! # What cannot be understood
+//!
+//! Values are parsed when the set is built. A value that means nothing is a [`BuildError`] with the policy
+//! and the path of the field. A caller who must go on regardless asks for
+//! [`PolicySetBuilder::keep_invalid`]: such a policy is then never thinned out, but denies as a whole. Istio
+//! drops the value, or for an unknown condition key the rule; this is the one place where the crate differs
+//! from it on purpose.
+//!
+//! # Coming from Istio
+//!
+//! | in the YAML | here |
+//! |---|---|
+//! | `AuthorizationPolicy`, `spec.action`, `spec.provider` | [`Policy`], [`Action`] |
+//! | annotation `istio.io/dry-run` | [`Policy::dry_run_annotation`] |
+//! | `spec.rules[]` | [`Rule`] |
+//! | `from[].source` with its `not…` fields | [`Source`] |
+//! | `to[].operation` with its `not…` fields | [`Operation`] |
+//! | `when[]` | [`Condition`] |
+//! | `spec.selector`, `spec.targetRefs` | not here: add the policies that apply to the workload |
+//! | mesh config `trustDomain`, `trustDomainAliases` | [`TrustDomains`] |
+//! | mesh config `extensionProviders` | [`PolicySetBuilder::provider`] |
+//! | mesh config `numTrustedProxies` | [`ForwardedFor`] |
+//! | response-code details `rbac_access_denied_matched_policy[…]` | [`Decision::response_code_details`] |
+//!
+//! # Cost
+//!
+//! A set is compiled into an index: a hash, a walk over a trie or a binary search for each attribute that
+//! tells rules apart, and then a full check of the rules that share the values of the request. What counts
+//! is how many those are, not how many rules there are. Negated values never narrow the search, because
+//! nearly everything passes them. [`PolicySet::explain`] walks all rules.
+//!
+//! # Not here
+//!
+//! Reading YAML, selecting policies for a workload, PeerAuthentication, verifying tokens, calling
+//! providers, normalizing paths, logging. Claims are taken as verified, paths as normalized. The form of
+//! policies that ztunnel enforces, and its differences from Envoy, are not reproduced.
+//!
+//! # Features
+//!
+//! None is on by default. `http`: [`Headers`] for `http::HeaderMap`.
+//!
+//! # Stability
+//!
+//! A decision is part of the API: another answer for the same policies and request is a breaking change,
+//! unless it mends a documented deviation from Istio. The texts of errors and explanations are not.
 
 mod cidr;
 mod claims;
@@ -35,3 +133,7 @@ pub use rule::{Condition, Operation, Source};
 pub use spiffe::{SpiffeId, SpiffeIdError};
 pub use trust_domain::TrustDomains;
 pub use xfcc::{XfccElement, XfccError, XfccMode};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,6 +19,8 @@
 mod build;
 mod keys;
 mod ranges;
+#[cfg(test)]
+mod tests;
 mod trie;
 
 use std::net::IpAddr;

@@ -180,7 +180,7 @@ fn worked_cases() {
         let tests: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         for test in &tests.test {
             let mut fail = |case: &str, what: &str| {
-                writeln!(failures, "{file}: {} ({}): {case}: {what}", test.name, test.spec).unwrap()
+                writeln!(failures, "{file}: {} ({}): {case}: {what}", test.name, test.spec).unwrap();
             };
             let set = match (test.set.builder(&test.policies).build(), &test.refused) {
                 (Ok(set), None) => set,
