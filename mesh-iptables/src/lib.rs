@@ -1,6 +1,10 @@
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 
+// The layout: options become a `config`, a `plan` (or `nftables` plan) is made of `rule`s, `render` writes them.
+// What works on a plan afterwards stands beside `render`: the saved form in `render/save.rs` is the normal form to
+// compare a live table with, and a walk through `RulePlan::chain` is all a simulator needs (`tests/support/walk.rs`
+// is a small one).
 pub mod annotations;
 mod chain;
 mod cidrs;

@@ -185,7 +185,7 @@ fn has_family(config: &CaptureConfig, packet: &Packet) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// `INV-01`, `INV-03`, `INV-04`: the walk through the rules agrees with the options, for every packet
     /// that leaves through a real interface.

@@ -239,7 +239,7 @@ type Doubt<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a str);
 /// Every strict check: accepted in compat with a finding, refused in strict with the same rule and text.
 #[test]
 fn section_1_6_findings_are_errors_in_strict() {
-    let cases: &[Doubt] = &[
+    let cases: &[Doubt<'_>] = &[
         (
             &["-q", " 80"],
             &[],

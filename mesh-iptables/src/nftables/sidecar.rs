@@ -19,7 +19,7 @@ use crate::rule::{
 impl CaptureConfig {
     /// The interception rules of a sidecar as native nftables. Cannot fail.
     pub fn nftables_plan(&self) -> NftablesPlan {
-        let mut plan = Sidecar { config: self, rules: Vec::with_capacity(32) };
+        let mut plan = Sidecar { config: self, rules: Vec::with_capacity(self.expected_rules()) };
         plan.interfaces();
         plan.invalid_packets();
         plan.base_chains();

@@ -103,7 +103,7 @@ impl AmbientConfig {
 
     /// The rules inside a pod (rules `AMB-01` to `AMB-13`). Cannot fail.
     pub fn pod_plan(&self, pod: &AmbientPod) -> RulePlan {
-        let mut lists = Lists::new(self.ipv6);
+        let mut lists = Lists::new(self.ipv6, 24);
         let dns = self.captures_dns(pod);
         let lo = lo();
         jumps(dns, &mut lists);
@@ -163,7 +163,7 @@ impl AmbientConfig {
 
     /// The rules on the node (rule `AMB-15`). The sets `istio-inpod-probes-v4` and `-v6` must exist first.
     pub fn host_plan(&self) -> RulePlan {
-        let mut lists = Lists::new(self.ipv6);
+        let mut lists = Lists::new(self.ipv6, 24);
         lists.both(|_| {
             let target = Target::Jump(Chain::ISTIO_POSTRT);
             Rule::new(Table::Nat, Chain::POSTROUTING, reason::HOST_JUMP, vec![], target).insert_at(1)

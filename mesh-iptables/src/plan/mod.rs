@@ -93,8 +93,9 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    pub(crate) fn new(ipv6: bool) -> Self {
-        Self { ipv4: Vec::with_capacity(32), ipv6: ipv6.then(|| Vec::with_capacity(32)) }
+    /// Empty lists with room for `expected` rules each: lists of thousands are not moved while they grow.
+    pub(crate) fn new(ipv6: bool, expected: usize) -> Self {
+        Self { ipv4: Vec::with_capacity(expected), ipv6: ipv6.then(|| Vec::with_capacity(expected)) }
     }
 
     /// Adds a rule to both lists; the closure sees the family it is for.

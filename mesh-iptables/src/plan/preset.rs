@@ -38,7 +38,7 @@ impl CaptureConfig {
         if preset == Preset::Current {
             return self.plan();
         }
-        let mut lists = Lists::new(self.ipv6 && preset >= Preset::Gen4);
+        let mut lists = Lists::new(self.ipv6 && preset >= Preset::Gen4, self.expected_rules());
         let mut layout = OldLayout { config: self, preset, lists: &mut lists };
         layout.interfaces();
         layout.base_chains();
@@ -213,8 +213,13 @@ impl OldLayout<'_> {
             }
             self.range(reason::OUTBOUND_RANGE, address, &redirect);
         }
-        if self.preset <= Preset::Gen3 && !config.outbound_ranges.included().is_empty() {
-            self.output(reason::GEN_FINAL, &[], &Target::Return);
+        for family in Family::BOTH {
+            if config.outbound_ranges.included().iter().any(|range| Address::Range(*range).family() == family)
+            {
+                self.lists.one(family, || {
+                    Rule::new(Table::Nat, Chain::ISTIO_OUTPUT, reason::GEN_FINAL, vec![], Target::Return)
+                });
+            }
         }
     }
 

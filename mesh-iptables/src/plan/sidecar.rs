@@ -3,6 +3,7 @@
 use super::{Layout, Lists, RulePlan, host};
 use crate::chain::{Chain, Table};
 use crate::config::{CaptureConfig, Mode};
+use crate::ports::Port;
 use crate::reason;
 use crate::rule::{ConnectionState, Protocol, Rule, Target, dport, iif, oif, state, tcp};
 
@@ -24,7 +25,7 @@ impl CaptureConfig {
     /// # Ok::<(), mesh_iptables::ConfigError>(())
     /// ```
     pub fn plan(&self) -> RulePlan {
-        let mut lists = Lists::new(self.ipv6);
+        let mut lists = Lists::new(self.ipv6, self.expected_rules());
         interfaces(self, &mut lists);
         invalid_packets(self, &mut lists);
         base_chains(self, &mut lists);
@@ -36,6 +37,18 @@ impl CaptureConfig {
             super::tproxy::rules(self, &mut lists);
         }
         lists.finish(host::sidecar_steps(self), Layout::Sidecar)
+    }
+}
+
+impl CaptureConfig {
+    /// About how many rules a plan has, for reserving memory.
+    pub(crate) fn expected_rules(&self) -> usize {
+        let inbound =
+            self.inbound_ports.all_except().or(self.inbound_ports.listed()).map_or(0, <[Port]>::len);
+        let outbound = self.outbound_exclude_ports.len() * 2 + self.outbound_include_ports.len();
+        let ranges = self.outbound_ranges.included().len() * (1 + self.virtual_interfaces.len())
+            + self.outbound_ranges.excluded().len();
+        32 + inbound * 2 + outbound + ranges
     }
 }
 

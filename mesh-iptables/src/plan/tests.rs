@@ -245,7 +245,7 @@ COMMIT
         assert!(text.contains("-A ISTIO_OUTPUT -p tcp --dport 8 -j ISTIO_REDIRECT\n"));
         assert!(
             !text.contains("-p udp")
-                && text.ends_with("-A ISTIO_OUTPUT -d 10.0.0.0/8 -j ISTIO_REDIRECT\nCOMMIT\n")
+                && text.ends_with("-d 10.0.0.0/8 -j ISTIO_REDIRECT\n-A ISTIO_OUTPUT -j RETURN\nCOMMIT\n")
         );
     }
     assert!(!text(&inbound_list.preset_plan(Preset::Gen5)).contains("--dport 22 "));
