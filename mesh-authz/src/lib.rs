@@ -73,7 +73,7 @@
 //! | `when[]` | [`Condition`] |
 //! | `spec.selector`, `spec.targetRefs` | not here: add the policies that apply to the workload |
 //! | mesh config `trustDomain`, `trustDomainAliases` | [`TrustDomains`] |
-//! | mesh config `extensionProviders` | [`PolicySetBuilder::provider`] |
+//! | mesh config `extensionProviders` | [`PolicySetBuilder::provider`], [`PolicySetBuilder::http_provider`] |
 //! | mesh config `numTrustedProxies` | [`ForwardedFor`] |
 //! | response-code details `rbac_access_denied_matched_policy[…]` | [`Decision::response_code_details`] |
 //!

@@ -97,21 +97,19 @@ impl PolicySet {
     /// Of several matching rules the one whose name is the first in byte order is reported, as by Envoy
     /// (AUTHZ-EVAL-11). Total: never fails, panics or allocates.
     pub fn evaluate<'p>(&'p self, request: &Request<'_>) -> Decision<'p> {
-        let deny =
-            |reason| Decision { verdict: Verdict::Deny, reason, audited_by: None, access_log_hint: None };
         if let Some(reason) = self.undelegated(request) {
-            return deny(reason);
+            return Decision::denied(reason);
         }
         let (audited_by, access_log_hint) = self.audited(request);
         let denied = self.first_match(self.deny.as_ref(), request);
-        let allowed = self.allow.as_ref().map(|_| || self.first_match(self.allow.as_ref(), request));
+        let allowed = self.allow.as_ref().map(|stage| move || stage.first_match(&self.program, request));
         Decision { audited_by, access_log_hint, ..self.decide(denied, allowed) }
     }
 
     /// What the dry-run policies would have done to `request` (AUTHZ-EVAL-08).
     ///
-    /// Never says anything about what [`evaluate`](Self::evaluate) does. Total: never fails, panics or
-    /// allocates.
+    /// For metadata and logs; [`evaluate`](Self::evaluate) takes no notice of it. Total: never fails, panics
+    /// or allocates.
     pub fn dry_run<'p>(&'p self, request: &Request<'_>) -> DryRun<'p> {
         let find = |stage: &'p Option<Stage>| self.first_match(stage.as_ref(), request);
         let (shadow_deny, shadow_allow) = (find(&self.dry_run_deny), find(&self.dry_run_allow));

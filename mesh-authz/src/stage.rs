@@ -13,6 +13,9 @@ pub(crate) enum OnTcp {
     LeaveOut,
     /// They go by what is left of them: every other action (AUTHZ-TCP-03).
     Widen,
+    /// Neither they nor any other rule of the stage matches: CUSTOM with a provider that speaks HTTP
+    /// (AUTHZ-TCP-06).
+    Ignore,
 }
 
 /// What a stage is made from.
@@ -69,6 +72,9 @@ impl Stage {
 
     /// The first matching rule.
     pub(crate) fn first_match<'s>(&'s self, program: &Program, request: &Request<'_>) -> Option<&'s Rule> {
+        if self.on_tcp == OnTcp::Ignore && request.http.is_none() {
+            return None;
+        }
         let index = match &self.l4_index {
             Some(index) if request.http.is_none() => index,
             _ => &self.index,

@@ -1,6 +1,6 @@
 //! Building a [`PolicySet`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::PolicySet;
 use crate::error::{BuildError, BuildErrorKind, FieldError};
@@ -15,7 +15,7 @@ use crate::trust_domain::TrustDomains;
 pub struct PolicySetBuilder {
     policies: Vec<Policy>,
     context: LowerContext,
-    providers: BTreeSet<ProviderId>,
+    providers: BTreeMap<ProviderId, OnTcp>,
     several_providers: bool,
     keep_invalid: bool,
 }
@@ -42,11 +42,20 @@ impl PolicySetBuilder {
         self
     }
 
-    /// Defines an external authorizer that `Custom` policies may name. Rules of a policy that names any
-    /// other deny what they match (AUTHZ-EXT-03).
+    /// Defines an external authorizer that `Custom` policies may name and that can be asked about HTTP
+    /// requests and TCP connections, Istio's `envoyExtAuthzGrpc`. Rules of a policy that names a provider
+    /// which is not defined deny what they match (AUTHZ-EXT-03).
     #[must_use]
     pub fn provider(mut self, provider: impl Into<ProviderId>) -> Self {
-        self.providers.insert(provider.into());
+        self.providers.insert(provider.into(), OnTcp::Widen);
+        self
+    }
+
+    /// Defines an external authorizer that can be asked about HTTP requests only, Istio's
+    /// `envoyExtAuthzHttp`. Policies that name it have no effect on TCP connections (AUTHZ-TCP-06).
+    #[must_use]
+    pub fn http_provider(mut self, provider: impl Into<ProviderId>) -> Self {
+        self.providers.insert(provider.into(), OnTcp::Ignore);
         self
     }
 
@@ -131,26 +140,28 @@ impl PolicySetBuilder {
         ids: Vec<PolicyId>,
         invalid: Vec<BuildError>,
     ) -> PolicySet {
-        let widened = |rules| Stage::new(rules, &ids, &program, OnTcp::Widen);
+        let stage = |selected, on_tcp| Stage::new(selected, &ids, &program, on_tcp);
+        let widened = |selected| stage(selected, OnTcp::Widen);
         let usable = self.several_providers || rules.custom.len() <= 1;
-        let (good, bad): (Vec<_>, Vec<_>) =
-            rules.custom.into_iter().map(|(provider, rules)| (provider, widened(rules))).partition(
-                |(provider, _)| usable && provider.is_valid() && self.providers.contains(provider),
-            );
+        let (mut custom, mut bad) = (Vec::new(), Vec::new());
+        for (provider, selected) in rules.custom {
+            match self.providers.get(&provider).filter(|_| usable && provider.is_valid()) {
+                Some(&on_tcp) => custom.push((provider, stage(selected, on_tcp))),
+                None => bad.push((provider, widened(selected))),
+            }
+        }
         let invalid_custom = rules.invalid_custom.into_iter().map(|(p, rules)| (p, widened(rules)));
         let mut bad_custom: Box<[_]> = bad.into_iter().chain(invalid_custom).collect();
         // In Envoy these are one stage, and of its rules the first by name is reported.
         bad_custom.sort_by_cached_key(|(provider, _)| format!("{provider}-ns["));
         PolicySet {
-            custom: good.into(),
+            custom: custom.into(),
             bad_custom,
             audit: rules.audit.map(widened),
             deny: rules.deny.map(widened),
-            allow: rules.allow.map(|rules| Stage::new(rules, &ids, &program, OnTcp::LeaveOut)),
+            allow: rules.allow.map(|selected| stage(selected, OnTcp::LeaveOut)),
             dry_run_deny: rules.dry_run_deny.map(widened),
-            dry_run_allow: rules
-                .dry_run_allow
-                .map(|rules| Stage::new(rules, &ids, &program, OnTcp::LeaveOut)),
+            dry_run_allow: rules.dry_run_allow.map(|selected| stage(selected, OnTcp::LeaveOut)),
             program,
             policies: ids.into(),
             invalid: invalid.into(),

@@ -58,6 +58,8 @@ pub struct SetCase {
     #[serde(default)]
     pub providers: Vec<String>,
     #[serde(default)]
+    pub http_providers: Vec<String>,
+    #[serde(default)]
     pub several_providers: bool,
     #[serde(default)]
     pub strict_namespaces: bool,
@@ -178,6 +180,9 @@ impl SetCase {
         }
         for provider in &self.providers {
             builder = builder.provider(provider.as_str());
+        }
+        for provider in &self.http_providers {
+            builder = builder.http_provider(provider.as_str());
         }
         for (on, set) in [
             (self.several_providers, PolicySetBuilder::several_providers as fn(_) -> _),
