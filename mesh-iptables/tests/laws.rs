@@ -17,7 +17,7 @@ use mesh_iptables::{
     Test, Validation,
 };
 use proptest::prelude::*;
-use walk::{Fate, POD, Packet, SELF, arriving, fates, ip, sent};
+use walk::{Backends, Fate, POD, Packet, SELF, arriving, fates, ip, sent};
 
 const PORTS: [u16; 12] = [1, 22, 53, 80, 443, 15001, 15006, 15008, 15020, 15021, 15090, 65535];
 const RANGES: [&str; 10] = [
@@ -187,8 +187,8 @@ fn has_family(config: &CaptureConfig, packet: &Packet) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
-    /// `INV-01`, `INV-03`, `INV-04`: the walk through the rules agrees with the options, for every packet
-    /// that leaves through a real interface.
+    /// `INV-01`, `INV-03`, `INV-04`, `INV-08`: the walk through the rules of either backend agrees with the
+    /// options, for every packet that leaves through a real interface.
     #[test]
     fn inv_01_03_04_outbound_rules_do_what_the_options_say(
         config in strict(),
@@ -197,12 +197,13 @@ proptest! {
         gid in proptest::sample::select(&[0_u32, 202, 1000, 1337, 1500][..]),
         udp in any::<bool>(),
     ) {
+        let backends = Backends::of(&config);
         for to in DESTINATIONS {
             for port in PORTS {
                 let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
                 let packet = Packet { protocol, ..sent(interface, to, port, (uid, gid)) };
                 if has_family(&config, &packet) {
-                    prop_assert_eq!(fates(&config, &packet), [outbound_model(&config, &packet); 2], "{:?}", packet);
+                    prop_assert_eq!(backends.fates(&packet), [outbound_model(&config, &packet); 2], "{:?}", packet);
                 }
             }
         }
@@ -214,11 +215,12 @@ proptest! {
         config in strict(),
         interface in proptest::sample::select(&["eth0", "eth1"][..]),
     ) {
+        let backends = Backends::of(&config);
         for to in POD {
             for port in PORTS {
                 let packet = arriving(interface, to, port);
                 if has_family(&config, &packet) {
-                    prop_assert_eq!(fates(&config, &packet), [inbound_model(&config, &packet); 2], "{:?}", packet);
+                    prop_assert_eq!(backends.fates(&packet), [inbound_model(&config, &packet); 2], "{:?}", packet);
                 }
             }
         }
@@ -228,22 +230,64 @@ proptest! {
     /// goes to 15001 that was not asked for, and plain loopback stays in the pod.
     #[test]
     fn inv_02_06_loopback(config in strict(), port in proptest::sample::select(&PORTS[..])) {
+        let backends = Backends::of(&config);
         for family in 0..=usize::from(config.ipv6()) {
             let proxy = (
                 config.proxy_uids()[0].number().unwrap(),
                 config.proxy_gids()[0].number().unwrap(),
             );
             let from_self = Packet { source: ip(SELF[family]), ..sent("lo", POD[family], port, proxy) };
-            prop_assert_eq!(fates(&config, &from_self), [Fate::Direct; 2]);
+            prop_assert_eq!(backends.fates(&from_self), [Fate::Direct; 2]);
 
-            let own = fates(&config, &sent("lo", POD[family], port, proxy));
+            let own = backends.fates(&sent("lo", POD[family], port, proxy));
             prop_assert!(own == [Fate::Direct; 2] || own == [Fate::Redirect(15006); 2], "{:?}", own);
 
             let loopback = ["127.0.0.1", "::1"][family];
             for owner in [proxy, (1000, 1000)] {
-                let local = fates(&config, &sent("lo", loopback, port, owner));
+                let local = backends.fates(&sent("lo", loopback, port, owner));
                 let dns = config.dns() == &DnsCapture::All && port == 53;
                 prop_assert!(local == [Fate::Direct; 2] || (dns && local == [Fate::Redirect(15053); 2]), "{:?}", local);
+            }
+        }
+    }
+
+    /// `INV-09`: one more exclude never captures more, one more include never less.
+    #[test]
+    fn inv_09_monotone(
+        ranges in some(&RANGES, 2),
+        ports in some(&PORTS, 2),
+        more_range in proptest::sample::select(&RANGES[..]),
+        more_port in proptest::sample::select(&PORTS[..]),
+    ) {
+        let build = |flags: [(&str, String); 4]| {
+            let args = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+            CaptureConfig::builder().args(args).unwrap().enable_ipv6().build().unwrap()
+        };
+        let (range_list, port_list) = (join(&ranges), join(&ports));
+        let (longer_ranges, longer_ports) = (format!("{range_list},{more_range}"), format!("{port_list},{more_port}"));
+        let captured = |config: &CaptureConfig| -> Vec<[bool; 2]> {
+            let backends = Backends::of(config);
+            DESTINATIONS
+                .iter()
+                .flat_map(|to| PORTS.map(|port| sent("eth0", to, port, (1000, 1000))))
+                .map(|packet| backends.fates(&packet).map(|fate| fate != Fate::Direct))
+                .collect()
+        };
+        let pairs = [
+            // Excludes: the second captures no more than the first.
+            (
+                build([("-i", "*".to_owned()), ("-q", String::new()), ("-x", range_list.clone()), ("-o", port_list.clone())]),
+                build([("-i", "*".to_owned()), ("-q", String::new()), ("-x", longer_ranges.clone()), ("-o", longer_ports.clone())]),
+            ),
+            // Includes: the first captures no less than the second.
+            (
+                build([("-x", String::new()), ("-o", String::new()), ("-i", longer_ranges), ("-q", longer_ports)]),
+                build([("-x", String::new()), ("-o", String::new()), ("-i", range_list), ("-q", port_list)]),
+            ),
+        ];
+        for (wide, narrow) in pairs {
+            for (wide, narrow) in captured(&wide).into_iter().zip(captured(&narrow)) {
+                prop_assert!((0..2).all(|backend| wide[backend] || !narrow[backend]));
             }
         }
     }

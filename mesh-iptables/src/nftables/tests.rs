@@ -120,3 +120,65 @@ fn nft_48_steps_come_with_the_plan() {
     let tproxy = sidecar(CaptureConfig::builder().mode(Mode::Tproxy).inbound_ports(&PortSet::all()));
     assert_eq!(tproxy.host_steps().len(), 2);
 }
+
+/// `NFT-01` to `NFT-04`, `NFT-10` to `NFT-12`, and every rule of `NFT-40`, `NFT-41`, `NFT-42`, `NFT-43`, `NFT-44`,
+/// `NFT-45`, `NFT-46`, `NFT-47` with their blanks.
+#[test]
+fn nft_40_to_47_a_pod_with_everything() {
+    let pod = AmbientPod::new().virtual_interfaces(["eth9"]).unwrap();
+    let plan = AmbientConfig::new().enable_ipv6().redirect_dns().pod_nftables_plan(&pod);
+    let snat6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff";
+    let want = "\
+add table inet istio-ambient-nat
+flush table inet istio-ambient-nat
+add chain inet istio-ambient-nat prerouting { type nat hook prerouting priority -100 ; }
+add chain inet istio-ambient-nat output { type nat hook output priority -100 ; }
+add chain inet istio-ambient-nat istio-prerouting
+add chain inet istio-ambient-nat istio-output
+add rule inet istio-ambient-nat output jump istio-output
+add rule inet istio-ambient-nat prerouting jump istio-prerouting
+add rule inet istio-ambient-nat istio-prerouting iifname eth9 meta l4proto tcp counter redirect to :15001
+add rule inet istio-ambient-nat istio-prerouting iifname eth9 meta l4proto tcp counter return
+add rule inet istio-ambient-nat istio-prerouting meta l4proto tcp ip saddr 169.254.7.127 counter accept
+add rule inet istio-ambient-nat istio-prerouting meta l4proto tcp ip6 saddr SNAT6 counter accept
+add rule inet istio-ambient-nat istio-output meta l4proto tcp ip daddr 169.254.7.127 counter accept
+add rule inet istio-ambient-nat istio-output meta l4proto tcp ip6 daddr SNAT6 counter accept
+add rule inet istio-ambient-nat istio-prerouting ip daddr != 127.0.0.1/32 tcp dport != 15008 mark and 0xfff  != 0x539 counter redirect to :15006
+add rule inet istio-ambient-nat istio-prerouting ip6 daddr != ::1/128 tcp dport != 15008 mark and 0xfff != 0x539 counter redirect to :15006
+add rule inet istio-ambient-nat istio-output oifname != lo mark and 0xfff != 0x539 udp dport 53 counter redirect to :15053
+add rule inet istio-ambient-nat istio-output ip daddr != 127.0.0.1/32 tcp dport 53 mark and 0xfff != 0x539 counter redirect to :15053
+add rule inet istio-ambient-nat istio-output ip6 daddr != ::1/128 tcp dport 53 mark and 0xfff != 0x539 counter redirect to :15053
+add rule inet istio-ambient-nat istio-output meta l4proto tcp mark and 0xfff == 0x111 counter accept
+add rule inet istio-ambient-nat istio-output oifname lo ip daddr != 127.0.0.1/32 counter accept
+add rule inet istio-ambient-nat istio-output oifname lo ip6 daddr != ::1/128 counter accept
+add rule inet istio-ambient-nat istio-output meta l4proto tcp ip daddr != 127.0.0.1/32 mark and 0xfff != 0x539 counter redirect to :15001
+add rule inet istio-ambient-nat istio-output meta l4proto tcp ip6 daddr != ::1/128 mark and 0xfff != 0x539 counter redirect to :15001
+add table inet istio-ambient-mangle
+flush table inet istio-ambient-mangle
+add chain inet istio-ambient-mangle prerouting { type filter hook prerouting priority -150 ; }
+add chain inet istio-ambient-mangle output { type route hook output priority -150 ; }
+add chain inet istio-ambient-mangle istio-prerouting
+add chain inet istio-ambient-mangle istio-output
+add rule inet istio-ambient-mangle prerouting jump istio-prerouting
+add rule inet istio-ambient-mangle output jump istio-output
+add rule inet istio-ambient-mangle istio-prerouting meta mark & 0xfff == 0x539 counter ct mark set ct mark & 0xfffff000 |  0x111
+add rule inet istio-ambient-mangle istio-output ct mark and 0xfff == 0x111 counter meta mark set ct mark
+add table inet istio-ambient-raw
+flush table inet istio-ambient-raw
+add chain inet istio-ambient-raw prerouting { type filter hook prerouting priority -300 ; }
+add chain inet istio-ambient-raw output { type filter hook output priority -300 ; }
+add chain inet istio-ambient-raw istio-prerouting
+add chain inet istio-ambient-raw istio-output
+add rule inet istio-ambient-raw prerouting jump istio-prerouting
+add rule inet istio-ambient-raw output jump istio-output
+add rule inet istio-ambient-raw istio-output udp dport 53 meta mark and 0xfff == 0x539 counter ct zone set 1
+add rule inet istio-ambient-raw istio-prerouting udp sport 53 meta mark and 0xfff != 0x539 counter ct zone set 1
+";
+    assert_eq!(plan.transaction(), want.replace("SNAT6", snat6));
+    // `NFT-04`: in ingress mode the chain is declared because it is jumped to.
+    let ingress =
+        AmbientConfig::new().pod_nftables_plan(&AmbientPod::new().bypass_inbound_capture()).transaction();
+    assert!(
+        ingress.contains("add chain inet istio-ambient-nat istio-prerouting\n") && !ingress.contains("15006")
+    );
+}

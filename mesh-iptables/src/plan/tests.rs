@@ -410,3 +410,21 @@ fn ord_02_rst_05_07_transcript_check_and_cleanup() {
     );
     assert_eq!(lines(plan.cleanup_commands(Family::Ipv6)), [] as [&str; 0]);
 }
+
+/// `PRS-02`, `PRS-03`: the singular up to gen4, and which chain comes first.
+#[test]
+fn prs_02_03_order_of_chains_in_older_layouts() {
+    let config = config(&["-b", "80"]).build().unwrap();
+    let start = |preset| text(&config.preset_plan(preset)).split("-A PREROUTING").next().unwrap().to_owned();
+    assert_eq!(
+        start(Preset::Gen4),
+        "* nat\n-N ISTIO_REDIRECT\n-N ISTIO_IN_REDIRECT\n-N ISTIO_INBOUND\n-N ISTIO_OUTPUT\n\
+         -A ISTIO_REDIRECT -p tcp -j REDIRECT --to-port 15001\n-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-port 15006\n"
+    );
+    assert_eq!(
+        start(Preset::Gen5),
+        "* nat\n-N ISTIO_INBOUND\n-N ISTIO_REDIRECT\n-N ISTIO_IN_REDIRECT\n-N ISTIO_OUTPUT\n\
+         -A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN\n-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001\n\
+         -A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006\n"
+    );
+}

@@ -39,14 +39,14 @@ pub enum Fate {
 
 /// Rules by chain, whatever the backend.
 pub trait Plan {
-    fn chain(&self, family: Family, table: Table, chain: &Chain) -> Vec<Rule>;
+    fn chain(&self, family: Family, table: Table, chain: &Chain) -> Vec<&Rule>;
     /// Whether `! --uid-owner` matches a packet without an owner (`SIM-23`, `NFT-60`).
     fn negated_owner_matches_nobody(&self) -> bool;
 }
 
 impl Plan for RulePlan {
-    fn chain(&self, family: Family, table: Table, chain: &Chain) -> Vec<Rule> {
-        RulePlan::chain(self, family, table, chain).into_iter().cloned().collect()
+    fn chain(&self, family: Family, table: Table, chain: &Chain) -> Vec<&Rule> {
+        RulePlan::chain(self, family, table, chain)
     }
 
     fn negated_owner_matches_nobody(&self) -> bool {
@@ -55,8 +55,8 @@ impl Plan for RulePlan {
 }
 
 impl Plan for NftablesPlan {
-    fn chain(&self, _family: Family, table: Table, chain: &Chain) -> Vec<Rule> {
-        NftablesPlan::chain(self, table, chain).into_iter().cloned().collect()
+    fn chain(&self, _family: Family, table: Table, chain: &Chain) -> Vec<&Rule> {
+        NftablesPlan::chain(self, table, chain)
     }
 
     fn negated_owner_matches_nobody(&self) -> bool {
@@ -202,6 +202,19 @@ pub fn arriving(interface: &'static str, to: &str, port: u16) -> Packet {
     Packet { hook, interface, source, destination, protocol, port, owner: None }
 }
 
+/// The plans of one configuration in both backends, made once for many packets.
+pub struct Backends(RulePlan, NftablesPlan);
+
+impl Backends {
+    pub fn of(config: &CaptureConfig) -> Self {
+        Self(config.plan(), config.nftables_plan())
+    }
+
+    pub fn fates(&self, packet: &Packet) -> [Fate; 2] {
+        [walk(&self.0, packet), walk(&self.1, packet)]
+    }
+}
+
 pub fn fates(config: &CaptureConfig, packet: &Packet) -> [Fate; 2] {
-    [walk(&config.plan(), packet), walk(&config.nftables_plan(), packet)]
+    Backends::of(config).fates(packet)
 }
