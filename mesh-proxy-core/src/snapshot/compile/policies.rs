@@ -1,0 +1,169 @@
+//! AuthorizationPolicies of a gateway as a policy set (section 1.1 of the authorization reference).
+
+use mesh_authz::{Action, Condition, Operation, Policy, PolicyId, PolicySet, Rule, Source, TrustDomains};
+use mesh_model::common::StringMap;
+use mesh_model::resolve::{Proxy, Resource, ResourceSet};
+use mesh_model::security::AuthorizationPolicy;
+use mesh_model::security::authorization_policy::{self as model, AuthorizationAction};
+use mesh_model::{Kind, ObjectRef};
+
+use super::issues::{Issues, spec};
+
+/// The policies that guard the gateway `proxy`. Whatever cannot be understood denies (`PROXY-FEAT-04`).
+pub(super) fn policies(set: &ResourceSet, proxy: &Proxy, issues: &mut Issues) -> PolicySet {
+    let mesh = set.mesh();
+    let domains =
+        TrustDomains::new(mesh.trust_domain()).aliases(mesh.trust_domain_aliases.iter().map(String::as_str));
+    let mut builder = PolicySet::builder().keep_invalid().trust_domains(domains);
+    let selected = set.authorization_policies(proxy);
+    for found in &selected {
+        builder = builder.policy(policy(*found, issues));
+    }
+    // Policies whose selector cannot be trusted guard everybody in their scope.
+    let all = set.all::<AuthorizationPolicy>();
+    let doubtful = all.filter(|found| found.object.must_deny() && in_scope(found.namespace(), set, proxy));
+    for found in doubtful.filter(|found| has_doubtful_selector(found.spec)) {
+        if !selected.iter().any(|other| other.reference() == found.reference()) {
+            builder = builder.policy(policy(found, issues));
+        }
+    }
+    for object in set.objects().iter().filter(|object| object.kind == Kind::AuthorizationPolicy) {
+        // A body that could not be read at all.
+        if object.as_authorization_policy().is_none() && in_scope(&object.metadata.namespace, set, proxy) {
+            let reference = object.reference();
+            issues.error(&reference, spec(), "it cannot be read, so the gateway denies every request");
+            builder = builder.policy(unreadable(&reference, Action::Deny));
+        }
+    }
+    for found in set.request_authentications(proxy) {
+        let message = "token validation is not supported yet, so the gateway that it selects denies every request: \
+                       remove it, or narrow its selector";
+        issues.error(&found.reference(), spec(), message);
+        builder = builder.policy(unreadable(&found.reference(), Action::Deny));
+    }
+    let policies = builder.build().unwrap_or_else(|error| {
+        // Only a set beyond all limits comes here; a single policy that denies everything is below them.
+        let id = error.policy();
+        let object = ObjectRef::new(Kind::AuthorizationPolicy, id.namespace(), id.name());
+        issues.error(&object, spec(), format!("{error}: the gateway denies every request"));
+        deny_everything(&object)
+    });
+    for error in policies.invalid() {
+        let id = error.policy();
+        let object = ObjectRef::new(Kind::AuthorizationPolicy, id.namespace(), id.name());
+        let known = set.find::<AuthorizationPolicy>(id.namespace(), id.name());
+        // Those that were marked here have been reported with their own reason.
+        if known.is_some_and(|found| !found.object.must_deny()) {
+            issues.error(&object, spec(), format!("{error}, so the policy denies all it could have allowed"));
+        }
+    }
+    policies
+}
+
+/// Whether policies of `namespace` can select the proxy at all (AUTHZ-SEL-03).
+fn in_scope(namespace: &str, set: &ResourceSet, proxy: &Proxy) -> bool {
+    namespace == proxy.namespace || namespace == set.mesh().root_namespace()
+}
+
+/// A value that could not be read is left empty, and an empty label selects nobody.
+fn has_doubtful_selector(spec: &AuthorizationPolicy) -> bool {
+    let doubtful = |labels: &StringMap| labels.iter().any(|(key, value)| key.is_empty() || value.is_empty());
+    spec.selector.as_ref().is_some_and(|selector| doubtful(&selector.match_labels))
+}
+
+fn policy(found: Resource<'_, AuthorizationPolicy>, issues: &mut Issues) -> Policy {
+    let object = found.reference();
+    let provider = found.spec.provider.as_ref().map_or("", |provider| provider.name.as_str());
+    let action = match found.spec.action {
+        AuthorizationAction::Allow => Action::Allow,
+        AuthorizationAction::Deny => Action::Deny,
+        AuthorizationAction::Audit => Action::Audit,
+        AuthorizationAction::Custom => Action::Custom(provider.into()),
+        // An action of a newer Istio.
+        _ => return unreadable(&object, Action::Deny),
+    };
+    if found.object.must_deny() {
+        let message = "it was not read whole or breaks a rule of its kind, so the workloads it selects deny every \
+                       request until it is mended";
+        issues.error(&object, spec(), message);
+        // Not even the action is certain: an ALLOW may have been meant to be a DENY.
+        return dry_run(unreadable(&object, Action::Deny), found);
+    }
+    if let Action::Custom(_) = action {
+        // No provider is made known to the set, so the rules of the policy deny (AUTHZ-EXT-03).
+        let message =
+            format!("provider `{provider}` cannot be asked yet, so what the policy matches is denied");
+        issues.error(&object, spec().field("provider"), message);
+    }
+    let id = PolicyId::new(found.namespace(), found.name());
+    let policy = dry_run(Policy::new(id, action), found);
+    found.spec.rules.iter().map(rule).fold(policy, Policy::rule)
+}
+
+/// AUTHZ-EVAL-08
+fn dry_run(policy: Policy, found: Resource<'_, AuthorizationPolicy>) -> Policy {
+    match found.object.metadata.annotations.get("istio.io/dry-run") {
+        Some(value) => policy.dry_run_annotation(value),
+        None => policy,
+    }
+}
+
+/// A policy that the set keeps as invalid: it denies, and says so.
+fn unreadable(object: &ObjectRef, action: Action) -> Policy {
+    let id = PolicyId::new(&object.namespace, &object.name);
+    Policy::new(id, action).rule(Rule::new().when(Condition::new("unreadable")))
+}
+
+fn deny_everything(object: &ObjectRef) -> PolicySet {
+    let policy = unreadable(object, Action::Deny);
+    // INVARIANT: one policy is below every limit, and what else may be wrong with it is kept.
+    #[allow(
+        clippy::expect_used,
+        reason = "an empty set would allow everything, which must not be the fallback"
+    )]
+    PolicySet::builder().keep_invalid().policy(policy).build().expect("one policy")
+}
+
+fn rule(found: &model::Rule) -> Rule {
+    let mut rule = Rule::new();
+    for from in &found.from {
+        rule = rule.from(from.source.as_ref().map(source).unwrap_or_default());
+    }
+    for to in &found.to {
+        rule = rule.to(to.operation.as_ref().map(operation).unwrap_or_default());
+    }
+    for when in &found.when {
+        rule = rule.when(Condition::new(&when.key).values(&when.values).not_values(&when.not_values));
+    }
+    rule
+}
+
+fn source(found: &model::Source) -> Source {
+    Source::new()
+        .principals(&found.principals)
+        .not_principals(&found.not_principals)
+        .request_principals(&found.request_principals)
+        .not_request_principals(&found.not_request_principals)
+        .namespaces(&found.namespaces)
+        .not_namespaces(&found.not_namespaces)
+        .service_accounts(&found.service_accounts)
+        .not_service_accounts(&found.not_service_accounts)
+        .trust_domains(&found.trust_domains)
+        .not_trust_domains(&found.not_trust_domains)
+        .ip_blocks(&found.ip_blocks)
+        .not_ip_blocks(&found.not_ip_blocks)
+        .remote_ip_blocks(&found.remote_ip_blocks)
+        .not_remote_ip_blocks(&found.not_remote_ip_blocks)
+}
+
+fn operation(found: &model::Operation) -> Operation {
+    Operation::new()
+        .hosts(&found.hosts)
+        .not_hosts(&found.not_hosts)
+        .ports(&found.ports)
+        .not_ports(&found.not_ports)
+        .methods(&found.methods)
+        .not_methods(&found.not_methods)
+        .paths(&found.paths)
+        .not_paths(&found.not_paths)
+}
