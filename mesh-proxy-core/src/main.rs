@@ -1,2 +1,8 @@
 //! The reference proxy.
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    mesh_proxy_core::cli::main()
+}

@@ -1,0 +1,90 @@
+//! The command line.
+
+mod demo;
+mod run;
+mod validate;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::engine::StartError;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  ended as asked; validate: nothing wrong; demo --check: everything as expected
+  1  could not start or failed; validate --strict: warnings; demo --check: a difference
+  2  wrong usage; validate: errors, or a path that cannot be read";
+
+/// A service-mesh proxy that reads Istio's YAML, with no control plane and no cluster.
+///
+/// Gateways, VirtualServices, DestinationRules, AuthorizationPolicies, Services and EndpointSlices come from files;
+/// editing a file takes effect within a second, and what is broken keeps its last good form.
+#[derive(Debug, Parser)]
+#[command(name = "mesh-proxy", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the Gateways and Sidecar listeners found in configuration files.
+    Run(run::Arguments),
+    /// Check configuration files and explain every mistake.
+    Validate(validate::Arguments),
+    /// Start the Bookinfo example: its services, and the proxy in front of and between them.
+    Demo(demo::Arguments),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Validate(arguments) => Ok(validate::run(&arguments)),
+        Command::Demo(arguments) => demo::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        ExitCode::FAILURE
+    })
+}
+
+/// One line on standard error.
+fn complain(text: &str) {
+    // Nowhere is left to report that standard error is closed.
+    let _ = writeln!(std::io::stderr(), "mesh-proxy: {text}");
+}
+
+/// The runtime of the control thread.
+fn runtime() -> Result<tokio::runtime::LocalRuntime, StartError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(|error| StartError::from(format!("cannot start: {error}")))
+}
+
+/// Resolves on the first SIGINT or SIGTERM, and again on the second.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, StartError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let fail = |error: std::io::Error| StartError::from(format!("cannot handle signals: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(fail)?,
+            terminate: signal(SignalKind::terminate()).map_err(fail)?,
+        })
+    }
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Where objects come from: files and directories, watched.
+
+mod files;
+mod render;
+mod source;
+mod watch;
+
+pub(crate) use render::render;
+pub(crate) use source::{Findings, Source};
+pub(crate) use watch::Watcher;
