@@ -14,7 +14,7 @@ fn at(millis: u64) -> Monotonic {
 
 #[test]
 fn exactly_the_limit_is_admitted() {
-    // LB-CB-21, LB-TEST-41
+    // LB-CB-21, LB-RET-01, LB-TEST-41
     let limits = Limits::new().max_connections(2).max_pending_requests(3).max_requests(4).max_retries(5);
     let breaker = CircuitBreaker::new(limits);
     let mut permits = Vec::new();

@@ -1,4 +1,4 @@
-//! LB-BND-01..03.
+//! LB-BND-01, LB-BND-02, LB-BND-03, LB-BND-04.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

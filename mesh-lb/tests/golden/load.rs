@@ -1,4 +1,5 @@
-//! LB-PRIO-01..07, LB-PANIC-02..04, LB-HOST-04.
+//! LB-PRIO-01, LB-PRIO-03, LB-PRIO-04, LB-PRIO-05, LB-PRIO-06, LB-PRIO-07, LB-PANIC-02, LB-PANIC-03,
+//! LB-PANIC-04, LB-HOST-04.
 
 use mesh_lb::{
     AllUsable, Availability, Endpoint, EndpointSet, HealthStatus, PriorityHealth, PriorityLoad, PrioritySet,

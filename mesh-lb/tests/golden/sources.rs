@@ -1,4 +1,4 @@
-//! LB-HASH-01, 03, 04, 06, 07, 09.
+//! LB-HASH-01, LB-HASH-03, LB-HASH-04, LB-HASH-06, LB-HASH-07, LB-HASH-09.
 
 use std::net::{IpAddr, SocketAddr};
 
