@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  virtual host {}, rule {} `{}`", found.virtual_host, found.rule, found.action.name);
         match &found.action.action {
             RouteAction::Redirect(redirect, _) => {
-                println!("  {} {}", redirect.status(), redirect.location(&head))
+                println!("  {} {}", redirect.status(), redirect.location(&head));
             }
             RouteAction::Direct(response, _) => println!("  {}", response.status()),
             RouteAction::Forward(forward) => {

@@ -1,4 +1,5 @@
-//! The snapshot bridge and the reference proxy.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 pub mod snapshot;
 

@@ -1,0 +1,20 @@
+//! YAML in, request, decision out: the compile step against the worked cases of the route reference.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod actions;
+mod authz;
+mod bookinfo;
+mod clusters;
+mod delegation;
+mod gateway;
+mod hosts;
+mod matching;
+mod mesh;
+mod world;
