@@ -167,7 +167,11 @@ pub fn uniform_rules() -> impl Strategy<Value = Vec<RuleCase>> {
                     .iter()
                     .map(|&(name, all)| values(all).prop_map(move |v| (name.to_owned(), v)))
                     .collect();
-                fields.prop_map(|f| if f.is_empty() { Vec::new() } else { vec![f.into_iter().collect()] })
+                let entries = vec(fields, 1..3);
+                entries.prop_map(|entries| match entries.first() {
+                    Some(first) if first.is_empty() => Vec::new(),
+                    _ => entries.into_iter().map(|fields| fields.into_iter().collect()).collect(),
+                })
             }
             let when = match key {
                 None => Just(Vec::new()).boxed(),
