@@ -104,3 +104,27 @@ fn rules_that_no_value_tells_apart() {
     let rule = |i| from(Source::new().namespaces([format!("n{i}")]));
     assert_eq!(asked(&get, rule), (0, 0));
 }
+
+#[test]
+fn what_cannot_be_filed_is_asked_always() {
+    // AUTHZ-SRC-05, AUTHZ-SRC-07: among many plain values one that no single key stands for
+    let odd = |request: &Request<'_>, odd: &dyn Fn() -> Source| {
+        let (count, _) = asked(request, |i| {
+            from(match i {
+                1_000 => odd(),
+                _ => Source::new().namespaces([format!("n{i}")]).trust_domains([format!("t{i}")]),
+            })
+        });
+        count
+    };
+    let identity = PeerIdentity::certificate(["spiffe://td/ns/foo/sa/x"], [], "");
+    let request =
+        Request::new(Peer::new([10, 0, 0, 1].into()).identity(&identity), ([10, 0, 0, 1], 80).into());
+    assert_eq!(odd(&request, &|| Source::new().namespaces(["other"])), 0);
+    for namespace in ["foo/sa", "f*", "*"] {
+        assert_eq!(odd(&request, &|| Source::new().namespaces(["other", namespace])), 1, "{namespace}");
+    }
+    for domain in ["t*", "*d", "*"] {
+        assert_eq!(odd(&request, &|| Source::new().trust_domains(["other", domain])), 1, "{domain}");
+    }
+}

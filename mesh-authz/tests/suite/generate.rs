@@ -182,7 +182,7 @@ pub fn uniform_rules() -> impl Strategy<Value = Vec<RuleCase>> {
                     .boxed(),
             };
             let rule = (entry(&source), entry(&operation), when);
-            vec(rule.prop_map(|(from, to, when)| RuleCase { from, to, when }), 1..60)
+            vec(rule.prop_map(|(from, to, when)| RuleCase { from, to, when }), 1..40)
         },
     )
 }

@@ -45,7 +45,7 @@ fn on(call: &Call, rule: RuleCase) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     /// AUTHZ-LAW-01, AUTHZ-LAW-02: a DENY dominates and never widens.
     #[test]

@@ -17,3 +17,4 @@ mod generate;
 mod laws;
 mod model;
 mod oracle;
+mod texts;
