@@ -7,125 +7,111 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 /// Deep enough for every field of every resource.
 const DEEPEST: usize = 12;
 
-/// Keys of resources; the index of the fuzzer's byte picks one.
-const KEYS: &[&str] = &[
-    "spec",
-    "metadata",
-    "name",
-    "namespace",
-    "labels",
-    "annotations",
-    "hosts",
-    "gateways",
-    "http",
-    "tls",
-    "tcp",
-    "match",
-    "route",
-    "destination",
-    "host",
-    "subset",
-    "port",
-    "number",
-    "weight",
-    "uri",
-    "exact",
-    "prefix",
-    "regex",
-    "headers",
-    "withoutHeaders",
-    "queryParams",
-    "method",
-    "scheme",
-    "authority",
-    "redirect",
-    "rewrite",
-    "directResponse",
-    "status",
-    "body",
-    "string",
-    "fault",
-    "delay",
-    "abort",
-    "percentage",
-    "value",
-    "fixedDelay",
-    "httpStatus",
-    "timeout",
-    "retries",
-    "attempts",
-    "perTryTimeout",
-    "retryOn",
-    "mirror",
-    "mirrorPercentage",
-    "corsPolicy",
-    "allowOrigins",
-    "allowMethods",
-    "maxAge",
-    "delegate",
-    "exportTo",
-    "sourceLabels",
-    "sourceNamespace",
-    "sniHosts",
-    "subsets",
-    "trafficPolicy",
-    "loadBalancer",
-    "simple",
-    "consistentHash",
-    "httpHeaderName",
-    "connectionPool",
-    "maxConnections",
-    "outlierDetection",
-    "consecutive5xxErrors",
-    "interval",
-    "baseEjectionTime",
-    "maxEjectionPercent",
-    "portLevelSettings",
-    "mode",
-    "selector",
-    "matchLabels",
-    "servers",
-    "protocol",
-    "bind",
-    "credentialName",
-    "egress",
-    "ingress",
-    "action",
-    "rules",
-    "from",
-    "to",
-    "when",
-    "key",
-    "values",
-    "notValues",
-    "source",
-    "operation",
-    "principals",
-    "namespaces",
-    "ipBlocks",
-    "methods",
-    "paths",
-    "ports",
-    "mtls",
-    "jwtRules",
-    "issuer",
-    "jwks",
-    "addresses",
-    "endpoints",
-    "address",
-    "resolution",
-    "location",
-    "type",
-    "clusterIP",
-    "targetPort",
-    "data",
-    "items",
-    "mesh",
-    "set",
-    "add",
-    "remove",
-    "request",
-    "response",
+/// Resources, and the fields of what stands under a name. A field is a scalar, or `{}` a map, `[]` a list of
+/// scalars, `[{}]` a list of maps. One name has the same fields wherever it stands, which is true often enough.
+const GRAMMAR: &[(&str, &str)] = &[
+    ("VirtualService", "hosts[] gateways[] http[{}] tls[{}] tcp[{}] exportTo[]"),
+    (
+        "http",
+        "name match[{}] route[{}] redirect{} rewrite{} directResponse{} fault{} timeout retries{} mirror{} mirrors[{}] \
+         mirrorPercentage{} corsPolicy{} headers{} delegate{}",
+    ),
+    ("tls", "match[{}] route[{}] mode credentialName httpsRedirect"),
+    ("tcp", "match[{}] route[{}] maxConnections connectTimeout"),
+    (
+        "match",
+        "name uri{} scheme{} method{} authority{} headers{} withoutHeaders{} queryParams{} port ignoreUriCase sniHosts[] \
+         sourceLabels{} sourceNamespace gateways[]",
+    ),
+    ("uri", "exact prefix regex"),
+    ("scheme", "exact"),
+    ("method", "exact prefix regex"),
+    ("authority", "exact prefix regex"),
+    ("withoutHeaders", "x{}"),
+    ("queryParams", "x{}"),
+    ("x", "exact prefix regex"),
+    ("route", "destination{} weight headers{}"),
+    ("destination", "host subset port{}"),
+    ("port", "number name protocol targetPort"),
+    ("redirect", "uri authority redirectCode scheme port derivePort"),
+    ("rewrite", "uri authority uriRegexRewrite{}"),
+    ("uriRegexRewrite", "match rewrite"),
+    ("directResponse", "status body{}"),
+    ("body", "string bytes"),
+    ("fault", "delay{} abort{}"),
+    ("delay", "fixedDelay percentage{} percent"),
+    ("abort", "httpStatus grpcStatus percentage{}"),
+    ("percentage", "value"),
+    ("mirrorPercentage", "value"),
+    ("retries", "attempts perTryTimeout retryOn"),
+    ("mirror", "host subset port{}"),
+    ("mirrors", "destination{} percentage{}"),
+    ("corsPolicy", "allowOrigins[{}] allowMethods[] allowHeaders[] exposeHeaders[] maxAge allowCredentials"),
+    ("allowOrigins", "exact prefix regex"),
+    ("headers", "request{} response{} x{}"),
+    ("request", "set{} add{} remove[]"),
+    ("response", "set{} add{} remove[]"),
+    ("set", "x-a host"),
+    ("add", "x-a"),
+    ("delegate", "name namespace"),
+    ("DestinationRule", "host subsets[{}] trafficPolicy{} exportTo[] workloadSelector{}"),
+    ("subsets", "name labels{} trafficPolicy{}"),
+    ("labels", "app version"),
+    ("trafficPolicy", "loadBalancer{} connectionPool{} outlierDetection{} tls{} portLevelSettings[{}]"),
+    ("portLevelSettings", "port{} loadBalancer{} connectionPool{} outlierDetection{}"),
+    ("loadBalancer", "simple consistentHash{} localityLbSetting{} warmup{}"),
+    (
+        "consistentHash",
+        "httpHeaderName useSourceIp httpQueryParameterName httpCookie{} minimumRingSize ringHash{} maglev{}",
+    ),
+    ("httpCookie", "name path ttl"),
+    ("ringHash", "minimumRingSize"),
+    ("maglev", "tableSize"),
+    ("localityLbSetting", "enabled distribute[{}] failover[{}] failoverPriority[]"),
+    ("distribute", "from to{}"),
+    ("failover", "from to"),
+    ("connectionPool", "tcp{} http{}"),
+    (
+        "outlierDetection",
+        "consecutive5xxErrors consecutiveGatewayErrors interval baseEjectionTime maxEjectionPercent minHealthPercent",
+    ),
+    ("Gateway", "selector{} servers[{}]"),
+    ("servers", "port{} hosts[] tls{} bind name"),
+    ("selector", "istio app matchLabels{}"),
+    ("matchLabels", "istio app"),
+    (
+        "ServiceEntry",
+        "hosts[] addresses[] ports[{}] location resolution endpoints[{}] workloadSelector{} exportTo[]",
+    ),
+    ("ports", "number name protocol targetPort port"),
+    (
+        "endpoints",
+        "address ports{} labels{} weight locality serviceAccount addresses[] targetRef{} conditions{}",
+    ),
+    ("Sidecar", "workloadSelector{} ingress[{}] egress[{}] outboundTrafficPolicy{}"),
+    ("workloadSelector", "labels{}"),
+    ("egress", "port{} bind captureMode hosts[]"),
+    ("ingress", "port{} bind captureMode defaultEndpoint"),
+    ("outboundTrafficPolicy", "mode"),
+    ("AuthorizationPolicy", "selector{} action rules[{}] provider{} targetRefs[{}]"),
+    ("provider", "name"),
+    ("targetRefs", "group kind name"),
+    ("rules", "from[{}] to[{}] when[{}]"),
+    ("from", "source{}"),
+    ("to", "operation{}"),
+    (
+        "source",
+        "principals[] notPrincipals[] requestPrincipals[] namespaces[] serviceAccounts[] ipBlocks[] remoteIpBlocks[]",
+    ),
+    ("operation", "hosts[] ports[] methods[] paths[] notPaths[]"),
+    ("when", "key values[] notValues[]"),
+    ("PeerAuthentication", "selector{} mtls{} portLevelMtls{}"),
+    ("mtls", "mode"),
+    ("RequestAuthentication", "selector{} jwtRules[{}]"),
+    ("jwtRules", "issuer audiences[] jwksUri jwks fromHeaders[{}] fromParams[]"),
+    ("Service", "clusterIP type ports[{}] selector{}"),
+    ("WorkloadEntry", "address ports{} labels{} network locality weight serviceAccount"),
+    ("Telemetry", "selector{} accessLogging[{}] metrics[{}]"),
 ];
 
 /// Texts that mean something somewhere.
@@ -135,6 +121,7 @@ const WORDS: &[&str] = &[
     "reviews",
     "*",
     "*.example.com",
+    "a.example.com",
     "reviews.default.svc.cluster.local",
     "/",
     "/api",
@@ -143,14 +130,13 @@ const WORDS: &[&str] = &[
     "10.0.0.0/8",
     "::1",
     "GET",
-    "get",
     "5s",
     "1.5s",
     "1h",
     "1d",
     "-1s",
     "0.5",
-    "100%",
+    "100",
     "ALLOW",
     "DENY",
     "CUSTOM",
@@ -170,14 +156,18 @@ const WORDS: &[&str] = &[
     "RANDOM",
     "PASSTHROUGH",
     "mesh",
+    "door",
     ".",
     "~",
     "istio-system",
     "./*",
     "5xx,reset",
+    "v1",
+    "ingressgateway",
     "cluster.local/ns/default/sa/a",
     "request.headers[x]",
     "request.auth.claims[a][b]",
+    "source.ip",
     "[a-z]+",
     "(",
     "{*}",
@@ -186,11 +176,12 @@ const WORDS: &[&str] = &[
     "DNS",
     "NONE",
     "MESH_EXTERNAL",
-    "true",
-    "null",
+    "X-A",
+    "region/zone",
+    "%REQ(x)%",
 ];
 
-/// Kinds with the group they belong to.
+/// Kinds with their group.
 const KINDS: &[(&str, &str)] = &[
     ("networking.istio.io/v1", "VirtualService"),
     ("networking.istio.io/v1beta1", "DestinationRule"),
@@ -198,75 +189,104 @@ const KINDS: &[(&str, &str)] = &[
     ("networking.istio.io/v1", "ServiceEntry"),
     ("networking.istio.io/v1", "Sidecar"),
     ("networking.istio.io/v1", "WorkloadEntry"),
-    ("networking.istio.io/v1", "WorkloadGroup"),
-    ("networking.istio.io/v1alpha3", "EnvoyFilter"),
-    ("networking.istio.io/v1beta1", "ProxyConfig"),
     ("security.istio.io/v1", "AuthorizationPolicy"),
     ("security.istio.io/v1", "PeerAuthentication"),
     ("security.istio.io/v1", "RequestAuthentication"),
     ("telemetry.istio.io/v1", "Telemetry"),
-    ("extensions.istio.io/v1alpha1", "WasmPlugin"),
     ("v1", "Service"),
-    ("v1", "Pod"),
-    ("v1", "ConfigMap"),
-    ("discovery.k8s.io/v1", "EndpointSlice"),
-    ("v1", "List"),
     ("example.com/v1", "Unknown"),
 ];
 
-/// A stream of documents in flow style, which is JSON but for the separators.
+/// A stream of documents in flow style: each is JSON.
 #[derive(Debug)]
 pub struct Tree(pub String);
 
 impl<'a> Arbitrary<'a> for Tree {
     fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
         let mut text = String::new();
-        for _ in 0..input.int_in_range(1..=4)? {
+        for _ in 0..input.int_in_range(1..=6)? {
             let (group, kind) = input.choose(KINDS)?;
-            let name = input.choose(WORDS)?;
+            let name = input.choose(&["a", "door", "reviews", "mesh"])?;
+            let namespace = input.choose(&["default", "istio-system", "b"])?;
             let _ = write!(
                 text,
-                "---\n{{\"apiVersion\":\"{group}\",\"kind\":\"{kind}\",\"metadata\":{{\"name\":\"{name}\"}}"
+                "---\n{{\"apiVersion\":\"{group}\",\"kind\":\"{kind}\",\
+                 \"metadata\":{{\"name\":\"{name}\",\"namespace\":\"{namespace}\"}},\"spec\":"
             );
-            for key in ["spec", "data", "items"] {
-                if input.ratio(1, if key == "spec" { 1 } else { 8 })? {
-                    let _ = write!(text, ",\"{key}\":");
-                    value(input, 1, &mut text)?;
-                }
-            }
+            map(input, kind, 1, &mut text)?;
             text.push_str("}\n");
         }
         Ok(Self(text))
     }
 }
 
-fn value(input: &mut Unstructured<'_>, depth: usize, text: &mut String) -> Result<()> {
-    let leaf = depth >= DEEPEST || input.is_empty();
-    match input.int_in_range(if leaf { 5..=9 } else { 0..=9 })? {
-        0..=2 => {
-            text.push('{');
-            for number in 0..input.int_in_range(0..=4)? {
-                let comma = if number == 0 { "" } else { "," };
-                let _ = write!(text, "{comma}\"{}\":", input.choose(KEYS)?);
-                value(input, depth + 1, text)?;
-            }
-            text.push('}');
+/// The map under a name: some of the fields it should have, rarely one that it should not.
+fn map(input: &mut Unstructured<'_>, name: &str, depth: usize, text: &mut String) -> Result<()> {
+    let fields: Vec<&str> = GRAMMAR
+        .iter()
+        .filter(|(of, _)| *of == name)
+        .flat_map(|(_, fields)| fields.split_whitespace())
+        .collect();
+    text.push('{');
+    let mut first = true;
+    let mut member = |input: &mut Unstructured<'_>, field: &str, text: &mut String| {
+        let at = field.find(['{', '[']).unwrap_or(field.len());
+        let (key, shape) = field.split_at(at);
+        let comma = if first { "" } else { "," };
+        first = false;
+        let _ = write!(text, "{comma}\"{key}\":");
+        let stray = input.ratio(1, 32)?;
+        shaped(input, key, if stray { "" } else { shape }, depth + 1, text)
+    };
+    // A generous share at the top, where nothing happens otherwise.
+    for field in fields {
+        if input.ratio(if depth < 4 { 2 } else { 1 }, 3)? {
+            member(input, field, text)?;
         }
-        3..=4 => {
+    }
+    if input.ratio(1, 16)? {
+        let (stray, _) = input.choose(GRAMMAR)?;
+        member(input, stray, text)?;
+    }
+    text.push('}');
+    Ok(())
+}
+
+fn shaped(
+    input: &mut Unstructured<'_>,
+    key: &str,
+    shape: &str,
+    depth: usize,
+    text: &mut String,
+) -> Result<()> {
+    match shape {
+        "{}" if depth < DEEPEST => map(input, key, depth, text),
+        "[]" | "[{}]" if depth < DEEPEST => {
             text.push('[');
             for number in 0..input.int_in_range(0..=3)? {
                 text.push_str(if number == 0 { "" } else { "," });
-                value(input, depth + 1, text)?;
+                if shape == "[]" { scalar(input, text)? } else { map(input, key, depth + 1, text)? }
             }
             text.push(']');
+            Ok(())
         }
-        5..=7 => {
+        _ => scalar(input, text),
+    }
+}
+
+fn scalar(input: &mut Unstructured<'_>, text: &mut String) -> Result<()> {
+    match input.int_in_range(0..=9)? {
+        0..=6 => {
             let _ = write!(text, "\"{}\"", input.choose(WORDS)?);
         }
-        8 => {
+        7 => {
             let _ = write!(text, "{}", input.arbitrary::<i32>()?);
         }
-        _ => text.push_str(input.choose(&["true", "false", "null", "0", "80", "1e3", "0.1"])?),
+        _ => {
+            text.push_str(input.choose(&[
+                "true", "false", "null", "0", "80", "8080", "301", "503", "1e3", "0.1", "{}", "[]",
+            ])?)
+        }
     }
     Ok(())
 }
