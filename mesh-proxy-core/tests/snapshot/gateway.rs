@@ -29,7 +29,13 @@ fn catch_alls_move_to_the_end_route_case_08() {
             "2020-01-01",
             &bound("a.example.com", &format!("  - {}", to("a"))),
         ),
-        dated("VirtualService", "default", "newer", "2021-01-01", &bound("a.example.com", &prefix("/b", "b"))),
+        dated(
+            "VirtualService",
+            "default",
+            "newer",
+            "2021-01-01",
+            &bound("a.example.com", &prefix("/b", "b")),
+        ),
     ];
     check(
         "ROUTE-CASE-08, ROUTE-APPLY-43",
@@ -59,21 +65,29 @@ fn hosts_merge_by_their_text_only_route_case_09() {
 
 #[test]
 fn a_namespace_before_the_host_route_case_16() {
-    let rule = bound("a.example.com", &prefix("/", "a.default.svc.cluster.local")).replace("[door]", "[default/door]");
+    let rule = bound("a.example.com", &prefix("/", "a.default.svc.cluster.local"))
+        .replace("[door]", "[default/door]");
     for (namespace, want) in [("ns1", "|80|a.default"), ("ns2", "404")] {
         let parts = [
             services().concat(),
             gateway("'ns1/*.example.com'"),
             istio("VirtualService", namespace, "a", &rule),
         ];
-        assert_eq!(World::new(&parts).door("a.example.com"), want, "ROUTE-CASE-16, ROUTE-APPLY-39: {namespace}");
+        assert_eq!(
+            World::new(&parts).door("a.example.com"),
+            want,
+            "ROUTE-CASE-16, ROUTE-APPLY-39: {namespace}"
+        );
     }
 }
 
 #[test]
 fn the_narrower_host_is_kept_route_case_17_18() {
-    let parts =
-        [services().concat(), gateway("'*.example.com'"), virtual_service("any", &bound("'*'", &prefix("/", "a")))];
+    let parts = [
+        services().concat(),
+        gateway("'*.example.com'"),
+        virtual_service("any", &bound("'*'", &prefix("/", "a"))),
+    ];
     check(
         "ROUTE-CASE-17, ROUTE-CASE-18, ROUTE-APPLY-40",
         |request| World::new(&parts).door(request),
@@ -87,7 +101,11 @@ fn the_narrower_host_is_kept_route_case_17_18() {
     check(
         "ROUTE-CASE-18",
         |request| World::new(&parts).door(request),
-        &[("a.example.com", "|80|a.default"), ("a.example.com.", "404"), ("A.Example.com:81", "|80|a.default")],
+        &[
+            ("a.example.com", "|80|a.default"),
+            ("a.example.com.", "404"),
+            ("A.Example.com:81", "|80|a.default"),
+        ],
     );
 }
 
@@ -104,8 +122,7 @@ fn who_is_bound_route_apply_01_02_04_07() {
         ("mesh", "404"),
         ("other/door", "404"),
     ] {
-        let parts =
-            [services().concat(), gateway("a.example.com"), virtual_service("a", &rule(gateways))];
+        let parts = [services().concat(), gateway("a.example.com"), virtual_service("a", &rule(gateways))];
         assert_eq!(World::new(&parts).door("a.example.com"), want, "{gateways}");
     }
     // Match blocks can only narrow.
@@ -120,7 +137,8 @@ fn who_is_bound_route_apply_01_02_04_07() {
 #[test]
 fn which_gateways_are_served_route_apply_03() {
     let other = gateway("a.example.com").replace("istio: ingressgateway", "istio: egressgateway");
-    let parts = [services().concat(), other, virtual_service("a", &bound("a.example.com", &prefix("/", "a")))];
+    let parts =
+        [services().concat(), other, virtual_service("a", &bound("a.example.com", &prefix("/", "a")))];
     assert!(World::new(&parts).compiled.snapshot.listeners().is_empty());
 }
 
@@ -142,7 +160,8 @@ fn servers_of_a_port_share_a_table_route_apply_45_47() {
 
 #[test]
 fn https_redirect_route_apply_48() {
-    let redirecting = |hosts: &str| gateway(hosts).replace("    hosts:", "    tls: {httpsRedirect: true}\n    hosts:");
+    let redirecting =
+        |hosts: &str| gateway(hosts).replace("    hosts:", "    tls: {httpsRedirect: true}\n    hosts:");
     let rule = virtual_service("a", &bound("a.example.com", &prefix("/", "a")));
     let world = World::new(&[services().concat(), redirecting("a.example.com, b.example.com"), rule.clone()]);
     check(
@@ -155,7 +174,8 @@ fn https_redirect_route_apply_48() {
         ],
     );
     // With a namespace in front, only hosts of a VirtualService redirect.
-    let world = World::new(&[services().concat(), redirecting("default/a.example.com, default/b.example.com"), rule]);
+    let world =
+        World::new(&[services().concat(), redirecting("default/a.example.com, default/b.example.com"), rule]);
     check(
         "ROUTE-APPLY-48",
         |request| world.door(request),
@@ -203,7 +223,8 @@ fn other_protocols_route_gw_01_02() {
          [a.example.com]\n  - port: {number: 8080, name: grpc, protocol: GRPC}\n    bind: 127.0.0.1\n    hosts: \
          [a.example.com]",
     );
-    let later = gateway("a.example.com").replace("name: door", "name: later").replace("number: 80", "number: 443");
+    let later =
+        gateway("a.example.com").replace("name: door", "name: later").replace("number: 80", "number: 443");
     let world = World::new(&[
         services().concat(),
         mixed,

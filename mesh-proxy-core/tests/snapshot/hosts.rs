@@ -1,7 +1,8 @@
 //! Which VirtualService governs a host on a sidecar (sections 1.1 to 1.4 and 2.1 of the route reference).
 
 use crate::world::{
-    World, check, context, dated, egress, gateway, istio, service, sidecar, to, to_subset, versions, virtual_service,
+    World, check, context, dated, egress, gateway, istio, service, sidecar, to, to_subset, versions, vip,
+    virtual_service,
 };
 
 fn reviews_v1() -> String {
@@ -26,7 +27,7 @@ fn names_of_a_service_route_case_01_02() {
             ("reviews.default", "v1|80|reviews.default"),
             ("reviews.default.svc", "v1|80|reviews.default"),
             ("reviews.default.svc.cluster.local.", "v1|80|reviews.default"),
-            ("10.96.0.13", "v1|80|reviews.default"),
+            (&vip("reviews"), "v1|80|reviews.default"),
             ("reviews.", "502 allow_any"),
             ("reviews.default.svc.cluster", "502 allow_any"),
         ],
@@ -271,7 +272,7 @@ fn a_port_of_undeclared_protocol_route_apply_19() {
         virtual_service("tcp", &format!("  hosts: [tcp]\n  http:\n  - {}", to("auto"))),
     ];
     check(
-        "ROUTE-CASE-15, ROUTE-APPLY-19",
+        "ROUTE-APPLY-19",
         |request| World::new(&parts).mesh(request),
         &[("auto", "|80|auto.default"), ("tcp", "502 block_all")],
     );

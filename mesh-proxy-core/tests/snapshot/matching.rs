@@ -19,7 +19,8 @@ fn rule(block: &str, host: &str) -> String {
 
 #[test]
 fn prefixes_in_order_route_case_20() {
-    let (long, short) = (rule("uri: {prefix: /service/api/public/}", "b"), rule("uri: {prefix: /service/}", "a"));
+    let (long, short) =
+        (rule("uri: {prefix: /service/api/public/}", "b"), rule("uri: {prefix: /service/}", "a"));
     check(
         "ROUTE-CASE-20, ROUTE-MATCH-01",
         |request| world(&[long.clone(), short.clone()].concat()).mesh(request),
@@ -151,7 +152,8 @@ fn route_names_route_match_07() {
         let lookup = found.listener(Role::Sidecar).routes.lookup(&head);
         lookup.route().unwrap().action.name.to_string()
     };
-    let block = |name: &str| format!("  - match: [{{name: block, uri: {{prefix: /}}}}]\n    {name}{}", to("a"));
+    let block =
+        |name: &str| format!("  - match: [{{name: block, uri: {{prefix: /}}}}]\n    {name}{}", to("a"));
     assert_eq!(named(&block("name: rule\n    ")), "rule.block");
     assert_eq!(named(&block("")), ".block");
     assert_eq!(named(&format!("  - name: rule\n    {}", to("a"))), "rule");

@@ -8,19 +8,17 @@ use mesh_route::{Lookup, RequestHead};
 pub(crate) fn service(namespace: &str, name: &str, ports: &str) -> String {
     let named: Vec<_> = ports.split(' ').map(|port| (format!("http-{port}"), port)).collect();
     let list = |line: &dyn Fn(&str, &str) -> String| -> String {
-        named.iter().map(|(name, port)| format!("  - {}\n", line(name, port))).collect()
+        named.iter().map(|(name, port)| format!("  - {}\n", line(name, port))).collect::<Vec<_>>().concat()
     };
     let service_ports = list(&|name, port| format!("{{name: {name}, port: {port}, targetPort: 1{port}}}"));
     let slice_ports = list(&|name, port| format!("{{name: {name}, port: 1{port}}}"));
-    let pods: String = ["1", "2"]
-        .iter()
-        .map(|n| {
+    let pods = ["1", "2"].map(|n| {
             format!(
                 "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}-{n}, namespace: {namespace}, labels: {{app: \
                  {name}, version: v{n}}}}}\n"
             )
         })
-        .collect();
+        .concat();
     let reference = |n: u8| {
         format!(
             "- {{addresses: [10.0.0.{n}], targetRef: {{kind: Pod, name: {name}-{n}, namespace: {namespace}}}}}"
@@ -28,18 +26,25 @@ pub(crate) fn service(namespace: &str, name: &str, ports: &str) -> String {
     };
     format!(
         "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  selector: \
-         {{app: {name}}}\n  clusterIP: 10.96.0.{ip}\n  ports:\n{service_ports}{pods}---\napiVersion: \
+         {{app: {name}}}\n  clusterIP: {ip}\n  ports:\n{service_ports}{pods}---\napiVersion: \
          discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {name}, namespace: {namespace}, labels: \
          {{kubernetes.io/service-name: {name}}}}}\naddressType: IPv4\nendpoints:\n{}\n{}\nports:\n{slice_ports}",
         reference(1),
         reference(2),
-        ip = name.bytes().fold(7, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 200 + 1,
+        ip = vip(name),
     )
+}
+
+/// The virtual IP of a service.
+pub(crate) fn vip(name: &str) -> String {
+    let last = name.bytes().fold(7, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 200 + 1;
+    format!("10.96.0.{last}")
 }
 
 /// An object of `networking.istio.io` in `namespace`; `spec` is YAML indented by two.
 pub(crate) fn istio(kind: &str, namespace: &str, name: &str, spec: &str) -> String {
-    let group = if kind.ends_with("Policy") || kind.ends_with("Authentication") { "security" } else { "networking" };
+    let group =
+        if kind.ends_with("Policy") || kind.ends_with("Authentication") { "security" } else { "networking" };
     format!(
         "---\napiVersion: {group}.istio.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: \
          {namespace}}}\nspec:\n{spec}\n"
@@ -104,7 +109,9 @@ pub(crate) fn versions(host: &str) -> String {
         "DestinationRule",
         "default",
         &host.replace('.', "-"),
-        &format!("  host: {host}\n  subsets:\n  - {{name: v1, labels: {{version: v1}}}}\n  - {{name: v2, labels: {{version: v2}}}}"),
+        &format!(
+            "  host: {host}\n  subsets:\n  - {{name: v1, labels: {{version: v1}}}}\n  - {{name: v2, labels: {{version: v2}}}}"
+        ),
     )
 }
 
@@ -177,7 +184,9 @@ impl World {
             Lookup::NoRoute(_) | Lookup::NoVirtualHost => return "404".to_owned(),
         };
         match &found.action.action {
-            RouteAction::Redirect(redirect, _) => format!("{} {}", redirect.status(), redirect.location(&head)),
+            RouteAction::Redirect(redirect, _) => {
+                format!("{} {}", redirect.status(), redirect.location(&head))
+            }
             RouteAction::Direct(response, _) => format!("{} {}", response.status(), found.action.name),
             RouteAction::Forward(forward) => {
                 let destination = forward.destinations.pick(draw);
@@ -190,7 +199,9 @@ impl World {
                     }
                 };
                 let parts: Vec<_> = destination.cluster_name.split('|').collect();
-                let ["outbound", port, subset, host] = parts[..] else { panic!("{}", destination.cluster_name) };
+                let ["outbound", port, subset, host] = parts[..] else {
+                    panic!("{}", destination.cluster_name)
+                };
                 format!("{subset}|{port}|{}{flag}", host.trim_end_matches(".svc.cluster.local"))
             }
             other => panic!("{other:?}"),

@@ -112,6 +112,13 @@ fn build(name: &Arc<str>, scope: &Scope<'_>, found: &Found<'_>, issues: &mut Iss
         max_requests_per_connection,
         closed,
     } = settings(&policy, scope.set.mesh(), source, issues);
+    if found.port.protocol.is_http2() {
+        let message = format!(
+            "port {} speaks {}: HTTP/2 towards endpoints is not supported yet, requests are sent as HTTP/1.1",
+            found.port.number, found.port.protocol
+        );
+        issues.warning(&reference(scope, found.service), spec().field("ports"), message);
+    }
     let labels = subset.and_then(|name| found.rule?.subset(name)).map(|subset| &subset.labels);
     let mut endpoints =
         if closed { Vec::new() } else { endpoints(scope.set, found.service, found.port, labels, issues) };

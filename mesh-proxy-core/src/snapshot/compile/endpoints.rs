@@ -1,5 +1,6 @@
 //! The endpoints of a cluster.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use mesh_model::ObjectRef;
@@ -27,6 +28,7 @@ pub(super) fn endpoints(
     if is_passed_through(service) {
         return Vec::new();
     }
+    let mut known = HashSet::new();
     let mut out: Vec<ClusterEndpoint> = Vec::new();
     for endpoint in set.endpoints(service, port) {
         let selected = labels.is_none_or(|labels| selects(labels, &endpoint.labels));
@@ -39,7 +41,7 @@ pub(super) fn endpoints(
             }
             continue;
         };
-        if out.iter().any(|present| present.address == address) {
+        if !known.insert(address) {
             continue;
         }
         out.push(ClusterEndpoint {
