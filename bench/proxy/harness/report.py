@@ -134,16 +134,20 @@ def _cell(text):
 
 
 def noise(results):
-    """Names the rounds that other work on the machine disturbed."""
+    """Says how much other work disturbed the measurement, naming the worst rounds."""
     disturbed = []
     for m in results.all:
-        worst = max(m.proxy_core_foreign, m.load_core_foreign)
-        if worst > FOREIGN_SHARE:
-            where = "proxy" if m.proxy_core_foreign >= m.load_core_foreign else "load"
-            disturbed.append(f"{m.peer}/{m.connections}/round {m.round} ({worst:.0%} of the {where} core)")
+        share, where = max((m.proxy_core_foreign, "proxy"), (m.load_core_foreign, "load"))
+        if share > FOREIGN_SHARE:
+            disturbed.append((share, f"{m.peer}/{m.connections}/round {m.round} ({share:.0%} of the {where} core)"))
     if not disturbed:
         return f"Other work took at most {FOREIGN_SHARE:.0%} of either core in every round."
-    return f"**Disturbed**: other work took more than {FOREIGN_SHARE:.0%} of a core in " + ", ".join(disturbed) + "."
+    disturbed.sort(reverse=True)
+    worst = ", ".join(text for _, text in disturbed[:5])
+    return (
+        f"**Disturbed**: other work took more than {FOREIGN_SHARE:.0%} of a core in {len(disturbed)} of "
+        f"{len(results.all)} measurements; worst: {worst}."
+    )
 
 
 def bar(results, connections):
