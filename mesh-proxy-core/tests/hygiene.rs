@@ -1,10 +1,12 @@
 //! What a reviewer should not have to look for: links that lead nowhere, paths of somebody's machine,
-//! files that grew too long, marks of unfinished work, a leaf crate that lost its purity.
+//! files that grew too long, marks of unfinished work, examples that do not load, a leaf crate that lost its
+//! purity.
 #![allow(clippy::expect_used, reason = "a test that cannot read its own tree has nothing better to do")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mesh_model::{Options, Source, load};
 use regex::Regex;
 
 /// The crates that decide and never act. They do not know one another either.
@@ -32,14 +34,15 @@ fn root() -> &'static Path {
 fn files() -> Vec<File> {
     fn walk(directory: &Path, files: &mut Vec<File>) {
         for entry in fs::read_dir(directory).expect("the tree is readable") {
-            let path = entry.expect("the tree is readable").path();
+            let entry = entry.expect("the tree is readable");
+            let (path, kind) = (entry.path(), entry.file_type().expect("the tree is readable"));
             let skipped = ["target", ".git", "fuzz/corpus", "fuzz/artifacts"];
             if skipped.iter().any(|end| path.ends_with(end)) {
                 continue;
             }
-            if path.is_dir() {
+            if kind.is_dir() {
                 walk(&path, files);
-            } else if let Ok(text) = fs::read_to_string(&path) {
+            } else if let (true, Ok(text)) = (kind.is_file(), fs::read_to_string(&path)) {
                 files.push(File { path, text });
             }
         }
@@ -92,7 +95,8 @@ fn no_source_file_is_too_long_to_review() {
     for file in files().iter().filter(|file| file.has_extension("rs")) {
         let lines = file.text.lines().count();
         if lines > LONGEST_FILE {
-            found.push(format!("{}: {lines} lines", file.path.display()));
+            let path = file.path.strip_prefix(root()).unwrap_or(&file.path).display();
+            found.push(format!("{path}: {lines} lines"));
         }
     }
     assert_none("files over 600 lines, split them by concept", &found);
@@ -121,6 +125,21 @@ fn links_between_documents_resolve() {
     };
     let wanted = |file: &File| file.has_extension("md") && !file.path.starts_with(root().join("docs/spec"));
     assert_none("dead links", &complaints(wanted, complaint));
+}
+
+#[test]
+fn every_example_loads_without_an_error() {
+    let examples = root().join("docs/examples");
+    let files = files();
+    let yaml: Vec<&File> =
+        files.iter().filter(|file| file.path.starts_with(&examples) && file.has_extension("yaml")).collect();
+    assert!(!yaml.is_empty(), "there are no examples");
+    let names: Vec<String> = yaml.iter().map(|file| file.path.display().to_string()).collect();
+    let sources = names.iter().zip(&yaml).map(|(name, file)| Source::new(name, &file.text));
+    let loaded = load(sources, &Options::default());
+    let errors: Vec<String> =
+        loaded.diagnostics.iter().filter(|found| found.is_error()).map(ToString::to_string).collect();
+    assert_none("examples that do not load", &errors);
 }
 
 #[test]

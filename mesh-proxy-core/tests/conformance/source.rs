@@ -76,13 +76,15 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry.path();
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if entry.file_type()?.is_dir() {
+        // Links are not followed: what they point to is in the tree as well.
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
             // Build output and fuzz findings; the reference; and this tool, whose own tests invent ids.
             let skipped = ["target", "docs/spec", "fuzz/corpus", "fuzz/artifacts", "tests/conformance"];
             if !skipped.iter().any(|end| path.ends_with(end)) && !name.starts_with('.') {
                 walk(&path, paths)?;
             }
-        } else if name != "Cargo.lock" && name != "CONFORMANCE.md" {
+        } else if kind.is_file() && name != "Cargo.lock" && name != "CONFORMANCE.md" {
             paths.push(path);
         }
     }
