@@ -297,6 +297,12 @@ fn mirrors_route_mir_01_02() {
     assert_eq!(found.len(), 2);
     assert!(found[0].target().is_some());
     assert!(found[1].target().is_none(), "ROUTE-MIR-03");
+    let world = world(&format!("{several}\n    {TO_A}"));
+    assert!(
+        world.says(&["spec.http[0].mirrors[1].destination", "nothing is mirrored"]),
+        "{:?}",
+        world.issues()
+    );
 }
 
 #[test]

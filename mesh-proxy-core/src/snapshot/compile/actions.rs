@@ -17,7 +17,7 @@ use mesh_route::{
 };
 
 use super::base64;
-use super::clusters::Clusters;
+use super::clusters::{Clusters, NO_CLUSTER, Origin};
 use super::conditions::string;
 use super::issues::{Fault, Issues, refusal};
 use super::scope::Scope;
@@ -119,7 +119,7 @@ fn destinations(context: &mut Context<'_, '_>) -> Result<WeightedSplit<Destinati
         let request = request_edits(entry.headers.as_ref(), &at.clone().field("headers"))?;
         let response = response_edits(entry.headers.as_ref(), &at.clone().field("headers"))?;
         let authority = upstream_authority(rewritten, &route_request, &request).map(Arc::from);
-        let (cluster_name, cluster) = cluster(context, destination, at.field("destination"));
+        let (cluster_name, cluster) = cluster(context, destination, at.field("destination"), NO_CLUSTER);
         let destination = Destination {
             cluster,
             cluster_name,
@@ -136,12 +136,14 @@ fn cluster(
     context: &mut Context<'_, '_>,
     destination: &ModelDestination,
     at: FieldPath,
+    cost: &'static str,
 ) -> (Arc<str>, Option<ClusterIndex>) {
     let http = context.http;
     let host = context.scope.set.full_name(&destination.host, http.namespace).into_owned();
     let target = context.scope.target(host.into(), destination.port);
     let scope = context.scope;
-    context.clusters.find(scope, &target, &destination.subset, &http.source, at, context.issues)
+    let origin = Origin { source: &http.source, at, cost };
+    context.clusters.find(scope, &target, &destination.subset, origin, context.issues)
 }
 
 /// ROUTE-MIR-01, ROUTE-MIR-02, ROUTE-MIR-05
@@ -156,14 +158,14 @@ fn mirrors(context: &mut Context<'_, '_>) -> Vec<Mirror<Option<ClusterIndex>>> {
             (None, None) => Percentage::ALL,
         };
         let at = context.at("mirror");
-        let (_, cluster) = cluster(context, destination, at);
+        let (_, cluster) = cluster(context, destination, at, "nothing is mirrored");
         out.extend(Mirror::new(cluster, share));
     }
     for (index, entry) in rule.mirrors.iter().enumerate() {
         let Some(destination) = &entry.destination else { continue };
         let share = entry.percentage.map_or(Percentage::ALL, |share| Percentage::from_percent(share.value));
         let at = context.at("mirrors").index(index).field("destination");
-        let (_, cluster) = cluster(context, destination, at);
+        let (_, cluster) = cluster(context, destination, at, "nothing is mirrored");
         out.extend(Mirror::new(cluster, share));
     }
     out

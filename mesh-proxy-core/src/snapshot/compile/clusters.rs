@@ -12,6 +12,19 @@ use super::scope::{Scope, Target};
 use super::traffic_policy::{Settings, settings};
 use crate::snapshot::{Balancing, Cluster, ClusterIndex, LoadBalancer, Role, ServiceName};
 
+/// Who names a destination, for findings.
+pub(super) struct Origin<'o> {
+    /// The object.
+    pub(super) source: &'o ObjectRef,
+    /// Where in it.
+    pub(super) at: FieldPath,
+    /// What it costs when there is no such cluster.
+    pub(super) cost: &'static str,
+}
+
+/// What a route to a missing cluster does (ROUTE-ACT-07).
+pub(super) const NO_CLUSTER: &str = "requests are answered with 503 (NC)";
+
 /// The clusters of a snapshot, by role and name: a gateway and a sidecar live in different namespaces and may see
 /// another DestinationRule for one service.
 #[derive(Debug, Default)]
@@ -22,14 +35,13 @@ pub(super) struct Clusters {
 
 impl Clusters {
     /// The name of a destination's cluster, and where it is; `None` when there is no such cluster (ROUTE-ACT-05),
-    /// which is reported as a finding of `source` at `at`.
+    /// which is reported as a finding of `origin`.
     pub(super) fn find(
         &mut self,
         scope: &Scope<'_>,
         target: &Target<'_>,
         subset: &str,
-        source: &ObjectRef,
-        at: FieldPath,
+        origin: Origin<'_>,
         issues: &mut Issues,
     ) -> (Arc<str>, Option<ClusterIndex>) {
         // ROUTE-ACT-02
@@ -42,8 +54,8 @@ impl Clusters {
         let index = match resolve(scope, target, subset) {
             Ok(found) => Some(self.add(build(&name, scope, &found, issues))),
             Err(missing) => {
-                let message = format!("{missing}: requests are answered with 503 (NC)");
-                issues.warning(source, at, message);
+                let message = format!("{missing}: {}", origin.cost);
+                issues.warning(origin.source, origin.at, message);
                 None
             }
         };

@@ -14,7 +14,7 @@ use mesh_model::resolve::{
 use mesh_model::{FieldPath, ObjectRef};
 use mesh_route::{DirectResponse, HeaderPlan, Timeouts, WeightedSplit};
 
-use super::clusters::{Clusters, reference};
+use super::clusters::{Clusters, NO_CLUSTER, Origin, reference};
 use super::hosts::{domains, literal};
 use super::issues::{Issues, spec};
 use super::rules::{Rule, everything, rules};
@@ -232,7 +232,8 @@ impl<'a> Port<'a> {
         let scope = self.scope();
         let target = scope.target(service.hostname.as_str().into(), None);
         let object = reference(&scope, service);
-        let (cluster_name, cluster) = clusters.find(&scope, &target, "", &object, spec(), issues);
+        let origin = Origin { source: &object, at: spec(), cost: NO_CLUSTER };
+        let (cluster_name, cluster) = clusters.find(&scope, &target, "", origin, issues);
         let destination = Destination {
             cluster,
             cluster_name,
