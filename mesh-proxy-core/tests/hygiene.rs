@@ -128,6 +128,24 @@ fn links_between_documents_resolve() {
 }
 
 #[test]
+fn names_in_the_glossary_are_in_the_code() {
+    let name = pattern(r"`mesh_([a-z_]+)::([A-Za-z_]+)`");
+    let files = files();
+    let complaint = |_: &File, line: &str| {
+        name.captures_iter(line).find_map(|found| {
+            let (_, [crate_name, item]) = found.extract();
+            let source = root().join(format!("mesh-{}/src", crate_name.replace('_', "-")));
+            let definition = pattern(&format!(r"\bpub (struct|enum|trait|fn|mod) {item}\b"));
+            let mut sources = files.iter().filter(|file| file.path.starts_with(&source));
+            let known = sources.any(|file| file.text.lines().any(|line| definition.is_match(line)));
+            (!known).then(|| format!("mesh-{crate_name} has no public `{item}`"))
+        })
+    };
+    let glossary = |file: &File| file.path.ends_with("docs/GLOSSARY.md");
+    assert_none("stale names", &complaints(glossary, complaint));
+}
+
+#[test]
 fn every_example_loads_without_an_error() {
     let examples = root().join("docs/examples");
     let files = files();
