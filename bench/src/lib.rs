@@ -1,4 +1,4 @@
-//! Inputs that the benchmarks share. A benchmark is named `area/case/size/library` and asserts its answer
+//! Inputs that the benchmarks share. A benchmark is named `area/case/library/size` and asserts its answer
 //! inside the timed loop, so that it cannot measure a miss.
 
 /// The sizes of a table or set that most benchmarks run through.
