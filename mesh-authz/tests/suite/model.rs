@@ -44,7 +44,7 @@ fn settings() -> impl Strategy<Value = SetCase> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn mixed_policies(
