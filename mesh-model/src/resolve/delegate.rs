@@ -1,5 +1,6 @@
 //! Delegation: a rule that hands over to another VirtualService is replaced by that one's rules (MODEL-RES-17).
 
+use super::names::{GatewayReference, gateway_reference};
 use super::{Resource, ResourceSet};
 use crate::common::StringMatch;
 use crate::meta::ObjectRef;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct EffectiveRoute<'a> {
     /// The rule, merged with the one that delegated to it.
     pub route: Cow<'a, HttpRoute>,
-    /// Namespace in which its short names are completed: the delegate's (MODEL-RES-2).
+    /// Namespace in which its short names are completed: the delegate's (MODEL-RES-2). A merged rule has none left.
     pub namespace: &'a str,
     /// The VirtualService that holds the action.
     pub source: ObjectRef,
@@ -48,8 +49,11 @@ impl ResourceSet {
             if !usable {
                 continue;
             }
+            // Istio completes names before it merges: a name means what it means where it was written.
+            let route = self.completed(route, root.namespace());
             for (index, inner) in target.spec.http.iter().enumerate() {
-                if let Some(merged) = merge(route, inner) {
+                let inner = self.completed(inner, target.namespace());
+                if let Some(merged) = merge(&route, &inner) {
                     out.push(EffectiveRoute {
                         route: Cow::Owned(merged),
                         namespace: target.namespace(),
@@ -60,6 +64,23 @@ impl ResourceSet {
             }
         }
         out
+    }
+
+    /// The rule with every name that depends on its namespace written in full (ROUTE-APPLY-02, ROUTE-APPLY-36).
+    fn completed(&self, route: &HttpRoute, namespace: &str) -> HttpRoute {
+        let mut route = route.clone();
+        let destinations = (route.route.iter_mut().filter_map(|to| to.destination.as_mut()))
+            .chain(route.mirror.as_mut())
+            .chain(route.mirrors.iter_mut().filter_map(|to| to.destination.as_mut()));
+        for destination in destinations {
+            destination.host = self.full_name(&destination.host, namespace).into_owned();
+        }
+        for gateway in route.matches.iter_mut().flat_map(|block| &mut block.gateways) {
+            if let GatewayReference::Gateway { namespace, name } = gateway_reference(gateway, namespace) {
+                *gateway = format!("{namespace}/{name}");
+            }
+        }
+        route
     }
 }
 
@@ -188,12 +209,72 @@ fn conflict(root: &HttpMatchRequest, inner: &HttpMatchRequest) -> bool {
 
 fn string_conflict(root: &StringMatch, inner: &StringMatch) -> bool {
     match (root, inner) {
-        (StringMatch::Unset, _) | (_, StringMatch::Unset) => false,
+        // Presence alone is comparable with nothing (ROUTE-DELEG-06).
+        (StringMatch::Unset, _) | (_, StringMatch::Unset) => true,
         (StringMatch::Regex(_), _) | (_, StringMatch::Regex(_)) => true,
         (StringMatch::Exact(wide), StringMatch::Exact(narrow)) => wide != narrow,
         (StringMatch::Exact(_), StringMatch::Prefix(_)) => true,
         (StringMatch::Prefix(wide), StringMatch::Exact(narrow) | StringMatch::Prefix(narrow)) => {
             !narrow.starts_with(wide.as_str())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Object, Options, Source, load};
+
+    fn rules(root: &str, delegate: &str) -> Vec<HttpRoute> {
+        let text = format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: root, namespace: a}}\nspec:\n  \
+             hosts: [x.com]\n  http:\n  - delegate: {{name: sub, namespace: b}}\n{root}\n---\n\
+             apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: sub, namespace: b}}\nspec:\n  \
+             http:\n{delegate}\n"
+        );
+        let options = Options { validate: false, ..Options::default() };
+        let objects: Vec<Object> = load([Source::new("t.yaml", &text)], &options).objects;
+        let set = ResourceSet::new(objects, crate::MeshConfig::default());
+        let root = set.find::<VirtualService>("a", "root").expect("the root");
+        set.http_routes(root).into_iter().map(|found| found.route.into_owned()).collect()
+    }
+
+    const ROUTE: &str = "    route: [{destination: {host: reviews}}]";
+
+    /// ROUTE-DELEG-06
+    #[test]
+    fn presence_contradicts_every_value() {
+        let with = |root: &str, inner: &str| {
+            rules(
+                &format!("    match: [{{headers: {{k: {root}}}}}]"),
+                &format!("  - match: [{{headers: {{k: {inner}}}}}]\n{ROUTE}"),
+            )
+            .len()
+        };
+        assert_eq!(with("{}", "{exact: v}"), 0);
+        assert_eq!(with("{exact: v}", "{}"), 0);
+        assert_eq!(with("{exact: v}", "{exact: v}"), 1);
+        assert_eq!(with("{prefix: v}", "{exact: vw}"), 1);
+    }
+
+    /// ROUTE-APPLY-36, ROUTE-DELEG-12
+    #[test]
+    fn names_mean_what_they_mean_where_they_are_written() {
+        let found = rules("    mirror: {host: shadow}", &format!("  - name: n\n{ROUTE}"));
+        let mirror = found[0].mirror.as_ref().expect("the root's mirror");
+        assert_eq!(mirror.host, "shadow.a.svc.cluster.local");
+        let destination = found[0].route[0].destination.as_ref().expect("a destination");
+        assert_eq!(destination.host, "reviews.b.svc.cluster.local");
+    }
+
+    /// ROUTE-APPLY-02, ROUTE-DELEG-10
+    #[test]
+    fn gateways_are_compared_by_what_they_refer_to() {
+        let root = "    match: [{gateways: [front], uri: {prefix: /a}}]";
+        let inner = |gateway: &str| format!("  - match: [{{gateways: [{gateway}]}}]\n{ROUTE}");
+        assert_eq!(rules(root, &inner("a/front")).len(), 1);
+        assert_eq!(rules(root, &inner("front")).len(), 0, "b/front is another gateway");
+        let inherited = rules(root, &format!("  - match: [{{uri: {{prefix: /a/b}}}}]\n{ROUTE}"));
+        assert_eq!(inherited[0].matches[0].gateways, ["a/front"]);
     }
 }
