@@ -124,8 +124,9 @@ impl Engine {
             .collect::<Result<_, String>>()?;
 
         let shared = Arc::new(Shared::new(Live::new(snapshot)));
+        let dropped = log.as_ref().map(|(_, writer)| writer.dropped()).unwrap_or_default();
         let (sender, requests) = unbounded_channel();
-        let admin = Arc::new(Admin::new(Arc::clone(&shared), levels, sender, concurrency));
+        let admin = Arc::new(Admin::new(Arc::clone(&shared), levels, sender, concurrency, dropped));
         admin.set_loaded(Loaded { objects: source.objects(), issues: findings.lines() });
         let workers = (0..concurrency)
             .map(|index| {

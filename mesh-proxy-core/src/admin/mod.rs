@@ -5,7 +5,7 @@ mod server;
 mod stats;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use mesh_model::Object;
@@ -41,6 +41,8 @@ pub(crate) struct Admin {
     pub(crate) levels: LogLevels,
     pub(crate) requests: UnboundedSender<Request>,
     pub(crate) concurrency: usize,
+    /// Access-log lines that could not be written.
+    pub(crate) log_lines_dropped: Arc<AtomicU64>,
     phase: AtomicU8,
     loaded: Mutex<Loaded>,
 }
@@ -59,12 +61,14 @@ impl Admin {
         levels: LogLevels,
         requests: UnboundedSender<Request>,
         concurrency: usize,
+        log_lines_dropped: Arc<AtomicU64>,
     ) -> Self {
         Self {
             shared,
             levels,
             requests,
             concurrency,
+            log_lines_dropped,
             phase: AtomicU8::new(Phase::Initializing as u8),
             loaded: Mutex::default(),
         }

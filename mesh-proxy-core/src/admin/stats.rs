@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use super::{Admin, Phase};
 use crate::telemetry::prometheus::{escape, write_standard_metrics};
@@ -22,6 +23,7 @@ fn server(admin: &Admin) -> Vec<(&'static str, &'static str, u64)> {
         ("server.uptime", "gauge", shared.started().elapsed().as_secs()),
         ("server.config_generation", "gauge", shared.live().current().load().generation),
         ("server.total_connections", "gauge", shared.sum(|c| c.downstream_cx_active.get())),
+        ("access_log.lines_dropped", "counter", admin.log_lines_dropped.load(Ordering::Relaxed)),
         ("listener.accept_error", "counter", shared.sum(|c| c.accept_error.get())),
         ("http.downstream_cx_total", "counter", shared.sum(|c| c.downstream_cx_total.get())),
         ("http.downstream_cx_active", "gauge", shared.sum(|c| c.downstream_cx_active.get())),

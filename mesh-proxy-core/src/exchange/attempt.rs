@@ -45,17 +45,19 @@ pub(super) async fn run(
 ) -> Result<Attempted, End> {
     let active = ActiveRequest::new(Rc::clone(endpoint));
     loop {
-        let (mut connection, pooled) = match checkout(endpoint).await {
+        let mut start = Instant::now();
+        let (mut connection, pooled) = match checkout(endpoint, start).await {
             Some(connection) => (connection, true),
             None => {
                 let connected = UpstreamConnection::connect(endpoint, connect_timeout, max_requests).await;
-                (connected.map_err(End::Upstream)?, false)
+                let connected = connected.map_err(End::Upstream)?;
+                start = Instant::now();
+                (connected, false)
             }
         };
         let Some(sending) = request.take() else {
             return Err(End::Upstream(UpstreamError::new(ResetReason::LocalReset)));
         };
-        let start = Instant::now();
         let copy =
             if pooled && connection.idle_for(start) >= STALE_AFTER { copy_of_safe(&sending) } else { None };
         match connection.send(sending).await {
@@ -79,10 +81,10 @@ pub(super) async fn run(
 }
 
 /// An idle connection that still stands.
-async fn checkout(endpoint: &WorkerEndpoint) -> Option<Box<UpstreamConnection>> {
+async fn checkout(endpoint: &WorkerEndpoint, now: Instant) -> Option<Box<UpstreamConnection>> {
     std::future::poll_fn(|cx| {
         while let Some(mut connection) = endpoint.take() {
-            if connection.check(cx) {
+            if connection.check(cx, now) {
                 return Poll::Ready(Some(connection));
             }
         }

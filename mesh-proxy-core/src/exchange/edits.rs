@@ -1,7 +1,6 @@
 //! Header edits: `mesh-route` says what is to be edited and asks for facts; here is the map and the facts.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -88,10 +87,8 @@ fn print(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     let _ = write!(out, "{value}");
 }
 
-fn print_some(out: &mut Vec<u8>, address: Option<SocketAddr>) {
-    if let Some(address) = address {
-        print(out, address);
-    }
+fn print_some(out: &mut Vec<u8>, text: Option<&str>) {
+    out.extend_from_slice(text.unwrap_or_default().as_bytes());
 }
 
 /// The name of this host, read once.

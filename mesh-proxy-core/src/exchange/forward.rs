@@ -96,6 +96,7 @@ pub(super) async fn forward(
         compiled,
         hash: hash.value,
         request: Some(Request::from_parts(parts, body)),
+        keep,
         original,
         kept,
         clock: Clock::new(limit, received),
@@ -182,6 +183,8 @@ struct Sending<'s> {
     hash: Option<u64>,
     /// The request, until it is written to a connection.
     request: Option<Request<RequestBody>>,
+    /// Whether the policy may retry a request that was sent.
+    keep: bool,
     /// Its head, where it may be needed again.
     original: Option<Parts>,
     kept: Option<Rc<RefCell<Kept>>>,
@@ -200,7 +203,7 @@ impl Sending<'_> {
                 return Err(LocalReply::no_healthy_upstream());
             };
             let endpoint = Rc::clone(endpoint);
-            record.set_endpoint(at, endpoint.address(), None);
+            record.set_endpoint(at, Rc::clone(&endpoint));
             self.tried.push(at);
             if self.kept.is_none() && !self.mirrors.is_empty() {
                 mirror::send(self.exchange, &std::mem::take(&mut self.mirrors), self.original.as_ref(), None);
@@ -210,7 +213,7 @@ impl Sending<'_> {
             let attempt = attempt::run(&endpoint, &mut self.request, timeout, max_requests);
             let ended = self.clock.run(attempt).await;
             if let Ok(attempted) = &ended {
-                record.set_endpoint(at, endpoint.address(), attempted.connection.local());
+                record.set_upstream_local(attempted.connection.local().clone());
             }
             match &ended {
                 Ok(attempted) if attempted.response.status().is_server_error() => {
@@ -221,7 +224,12 @@ impl Sending<'_> {
                 Err(End::Upstream(_)) => endpoint.cells.rq_error.add(1),
             }
             let policy = &self.plan.retries.policy;
-            let decision = policy.decide(&attempt::as_attempt(&ended), self.retries, draw());
+            // A response of a request that was not kept cannot be retried: its head need not be looked at.
+            let decision = if ended.is_ok() && !self.keep {
+                RetryDecision::Done
+            } else {
+                policy.decide(&attempt::as_attempt(&ended), self.retries, draw())
+            };
             let decision = match decision {
                 RetryDecision::Retry { after } if self.prepare_again() => RetryDecision::Retry { after },
                 // The body was too large to keep: the result stands (PROXY-RETRY-04).

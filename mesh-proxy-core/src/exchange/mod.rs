@@ -163,8 +163,11 @@ fn authorize(
         .host(head.authority())
         .scheme(head.scheme())
         .headers(&parts.headers);
-    let request = mesh_authz::Request::new(mesh_authz::Peer::new(connection.peer().ip()), connection.local())
-        .http(attributes);
+    let request = mesh_authz::Request::new(
+        mesh_authz::Peer::new(connection.peer().ip().to_canonical()),
+        connection.local(),
+    )
+    .http(attributes);
     let decision = exchange.listener.policies.evaluate(&request);
     decision.response_code_details().map(|details| LocalReply::access_denied(details.to_string()))
 }

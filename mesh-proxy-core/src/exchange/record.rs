@@ -1,7 +1,6 @@
 //! Everything that is logged and counted about one request, emitted exactly once whatever ends it (`PROXY-SHAPE-02`).
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use super::body::Received;
 use crate::snapshot::ClusterIndex;
 use crate::telemetry::access_log::{Captured, LogFields};
 use crate::telemetry::{RequestProtocol, ResponseFlags, SeriesKey};
-use crate::upstream::UpstreamError;
+use crate::upstream::{LocalAddress, UpstreamError, WorkerEndpoint};
 use crate::worker::{Downstream, ListenerView};
 
 /// The record of a request in flight.
@@ -37,8 +36,8 @@ struct Inner {
     upstream_service_ms: Option<u64>,
     cluster: Option<ClusterIndex>,
     cluster_name: Option<Box<str>>,
-    endpoint: Option<(usize, SocketAddr)>,
-    upstream_local: Option<SocketAddr>,
+    endpoint: Option<(usize, Rc<WorkerEndpoint>)>,
+    upstream_local: Option<LocalAddress>,
     route: Option<Box<str>>,
     attempts: u32,
     grpc: bool,
@@ -129,12 +128,13 @@ impl Record {
         self.0.details.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn upstream(&self) -> Option<SocketAddr> {
-        self.0.endpoint.map(|(_, address)| address)
+    /// The endpoint's address, as text.
+    pub(crate) fn upstream(&self) -> Option<&str> {
+        self.0.endpoint.as_ref().map(|(_, endpoint)| endpoint.name())
     }
 
-    pub(crate) fn upstream_local(&self) -> Option<SocketAddr> {
-        self.0.upstream_local
+    pub(crate) fn upstream_local(&self) -> Option<&str> {
+        self.0.upstream_local.as_ref().map(LocalAddress::as_str)
     }
 
     pub(crate) fn received_bytes(&self) -> u64 {
@@ -150,9 +150,13 @@ impl Record {
         self.0.cluster_name = Some(name.into());
     }
 
-    pub(crate) fn set_endpoint(&mut self, at: usize, address: SocketAddr, local: Option<SocketAddr>) {
-        self.0.endpoint = Some((at, address));
-        self.0.upstream_local = local;
+    pub(crate) fn set_endpoint(&mut self, at: usize, endpoint: Rc<WorkerEndpoint>) {
+        self.0.endpoint = Some((at, endpoint));
+        self.0.upstream_local = None;
+    }
+
+    pub(crate) fn set_upstream_local(&mut self, local: LocalAddress) {
+        self.0.upstream_local = Some(local);
     }
 
     pub(crate) fn set_attempts(&mut self, attempts: u32) {
@@ -245,7 +249,7 @@ impl Drop for Record {
             target: snapshot.targets().get(
                 record.listener.role(),
                 record.cluster.map(ClusterIndex::get),
-                record.endpoint.map(|(at, _)| at),
+                record.endpoint.as_ref().map(|(at, _)| *at),
             ),
             code: record.code,
             flags: record.flags,
@@ -276,13 +280,13 @@ impl Drop for Record {
                     duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
                     upstream_service_ms: record.upstream_service_ms,
                     captured: &record.captured,
-                    upstream_host: record.endpoint.map(|(_, address)| address),
+                    upstream_host: record.endpoint.as_ref().map(|(_, endpoint)| endpoint.name()),
                     upstream_cluster: cluster
                         .map(|cluster| &*cluster.name)
                         .or(record.cluster_name.as_deref()),
-                    upstream_local: record.upstream_local,
-                    downstream_local: record.connection.local(),
-                    downstream_remote: record.connection.peer(),
+                    upstream_local: record.upstream_local.as_ref().map(LocalAddress::as_str),
+                    downstream_local: record.connection.local_name(),
+                    downstream_remote: record.connection.peer_name(),
                     route_name: record.route.as_deref(),
                     attempts: record.attempts,
                 },

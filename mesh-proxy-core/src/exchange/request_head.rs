@@ -88,6 +88,10 @@ const MAX_NOMINATED: usize = 9;
 
 /// Removes what concerns this hop only. Says whether a WebSocket is asked for; its `connection` and `upgrade` stay.
 fn clean_hop_by_hop(headers: &mut HeaderMap) -> Result<bool, LocalReply> {
+    // Most requests carry none of them, and comparing names is cheaper than looking each up.
+    if !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
+        return Ok(false);
+    }
     let mut remove: SmallVec<[HeaderName; 4]> = SmallVec::new();
     let mut upgrade_nominated = false;
     let mut tokens = 0;
@@ -145,6 +149,22 @@ fn clean_hop_by_hop(headers: &mut HeaderMap) -> Result<bool, LocalReply> {
     Ok(websocket)
 }
 
+/// The headers that [`clean_hop_by_hop`] is about.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "upgrade"
+            | "te"
+            | "keep-alive"
+            | "proxy-connection"
+            | "transfer-encoding"
+            | "http2-settings"
+            | "expect"
+            | "referer"
+    )
+}
+
 /// Headers that a client must not make this proxy remove (`PROXY-HOP-02`).
 fn is_protected(name: &HeaderName) -> bool {
     *name == header::HOST
@@ -161,10 +181,14 @@ fn is_absolute_url(value: &HeaderValue) -> bool {
 
 /// A gateway trusts nothing a client says about where it came from (`PROXY-FWD-01` to `-04`, `-09`).
 fn forward_from_edge(headers: &mut HeaderMap, connection: &Downstream) {
-    let untrusted: SmallVec<[HeaderName; 4]> =
-        headers.keys().filter(|name| is_control_header(name.as_str())).cloned().collect();
-    for name in untrusted {
-        headers.remove(name);
+    // Room for what is written here and on the way to the endpoint, so that the map grows once.
+    headers.reserve(8);
+    if headers.keys().any(|name| is_control_header(name.as_str())) {
+        let untrusted: SmallVec<[HeaderName; 4]> =
+            headers.keys().filter(|name| is_control_header(name.as_str())).cloned().collect();
+        for name in untrusted {
+            headers.remove(name);
+        }
     }
     let peer = connection.peer_value();
     let forwarded_for = match headers.get(names::X_FORWARDED_FOR) {

@@ -8,7 +8,7 @@ use crate::snapshot::Role;
 /// Removes what concerned the connection to the endpoint only (`PROXY-HOP-01`, `-02`). With `upgraded`, the headers
 /// that say so stay.
 pub(crate) fn clean_hop_by_hop(headers: &mut HeaderMap, upgraded: bool) {
-    if upgraded {
+    if upgraded || !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
         return;
     }
     let mut remove: SmallVec<[HeaderName; 4]> = SmallVec::new();
@@ -20,21 +20,20 @@ pub(crate) fn clean_hop_by_hop(headers: &mut HeaderMap, upgraded: bool) {
         }
     }
     for name in headers.keys() {
-        if matches!(
-            name.as_str(),
-            "connection"
-                | "keep-alive"
-                | "proxy-connection"
-                | "transfer-encoding"
-                | "upgrade"
-                | "http2-settings"
-        ) {
+        if is_hop_by_hop(name.as_str()) {
             remove.push(name.clone());
         }
     }
     for name in remove {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" | "http2-settings"
+    )
 }
 
 /// Adds what every response carries: the proxy's name (`PROXY-SRV-01`), and `connection: close` when the client is

@@ -29,6 +29,8 @@ pub(crate) struct EndpointKey {
 #[derive(Debug)]
 pub(crate) struct WorkerEndpoint {
     key: EndpointKey,
+    /// The address as logs write it.
+    name: Box<str>,
     idle: RefCell<Vec<Box<UpstreamConnection>>>,
     pub(crate) cells: Arc<EndpointCells>,
 }
@@ -42,6 +44,10 @@ impl std::fmt::Debug for UpstreamConnection {
 impl WorkerEndpoint {
     pub(crate) fn address(&self) -> SocketAddr {
         self.key.address
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The most recently used idle connection: the one least likely to have been closed by the peer.
@@ -146,6 +152,7 @@ impl UpstreamClusters {
                         let endpoint = self.known.get(&key).map_or_else(
                             || {
                                 Rc::new(WorkerEndpoint {
+                                    name: key.address.to_string().into(),
                                     key: key.clone(),
                                     idle: RefCell::default(),
                                     cells: registry.register(key.clone()),

@@ -6,7 +6,6 @@
 //! notices a peer that has closed meanwhile (`PROXY-H2UP-06`).
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -24,16 +23,33 @@ use crate::exchange::RequestBody;
 /// Response heads above this are an upstream protocol error (`PROXY-LIM-02`).
 const MAX_RESPONSE_HEAD: usize = 80 * 1024;
 
+/// Younger idle connections are taken as they are.
+const FRESH: Duration = Duration::from_millis(5);
+
 /// A pooled connection.
 pub(crate) struct UpstreamConnection {
     sender: SendRequest<RequestBody>,
     driver: Connection<TokioIo<TcpStream>, RequestBody>,
-    local: Option<SocketAddr>,
+    local: LocalAddress,
     gauge: ConnectionGauge,
     idle_since: Instant,
     /// Requests that may still be sent (`PROXY-H2UP-05`).
     requests_left: u32,
     closed: bool,
+}
+
+/// The local address of a connection as logs write it, rendered once; shared with the records of its requests.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalAddress(Rc<str>);
+
+impl LocalAddress {
+    fn of(stream: &TcpStream) -> Self {
+        Self(stream.local_addr().map_or_else(|_| "-".into(), |address| address.to_string().into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Counts the connection as open on its endpoint until it is dropped.
@@ -78,7 +94,7 @@ impl UpstreamConnection {
         };
         // A socket that refuses the option still works, only later.
         let _ = stream.set_nodelay(true);
-        let local = stream.local_addr().ok();
+        let local = LocalAddress::of(&stream);
         let handshake = Builder::new()
             .max_header_size(MAX_RESPONSE_HEAD)
             .handshake(TokioIo::new(stream))
@@ -97,8 +113,8 @@ impl UpstreamConnection {
     }
 
     /// The local address, for the access log.
-    pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.local
+    pub(crate) fn local(&self) -> &LocalAddress {
+        &self.local
     }
 
     /// How long the connection has been unused at `now`.
@@ -108,14 +124,23 @@ impl UpstreamConnection {
 
     /// Whether the connection can take a request now. Reads what the peer may have sent, so that a close that has
     /// arrived is seen.
-    pub(crate) fn check(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
+    ///
+    /// A connection that was used a moment ago is not read again: what arrived until then has been seen.
+    pub(crate) fn check(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.idle_for(now) >= FRESH {
+            self.drive(cx);
+        }
+        self.is_usable()
+    }
+
+    fn is_usable(&self) -> bool {
         !self.closed && self.requests_left > 0 && self.sender.is_ready()
     }
 
     /// [`Self::check`] for the idle sweep, which has no task to wake.
     pub(crate) fn check_idle(&mut self) -> bool {
-        self.check(&mut Context::from_waker(Waker::noop()))
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.is_usable()
     }
 
     /// Sends `request` and drives the connection until the response's head is there.
@@ -169,7 +194,8 @@ impl UpstreamConnection {
 
     /// Returns the connection to its endpoint's pool, if the exchange ended cleanly and it may be used again.
     pub(crate) fn release(mut self: Box<Self>, cx: &mut Context<'_>, now: Instant) {
-        if self.check(cx) {
+        self.drive(cx);
+        if self.is_usable() {
             self.idle_since = now;
             let endpoint = Rc::clone(&self.gauge.0);
             endpoint.put(self);

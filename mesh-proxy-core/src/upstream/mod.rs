@@ -9,5 +9,5 @@ pub(crate) use balance::{PickInput, WorkerDraw};
 pub(crate) use cluster::{
     EndpointCells, EndpointRegistry, UpstreamClusters, WorkerCluster, WorkerEndpoint, sweep,
 };
-pub(crate) use connection::{ActiveRequest, UpstreamConnection};
+pub(crate) use connection::{ActiveRequest, LocalAddress, UpstreamConnection};
 pub(crate) use error::{ResetReason, UpstreamError};

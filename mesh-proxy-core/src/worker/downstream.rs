@@ -37,6 +37,9 @@ pub(crate) struct Downstream {
     id: u64,
     peer: SocketAddr,
     local: SocketAddr,
+    /// Both ends as logs write them.
+    peer_name: Box<str>,
+    local_name: Box<str>,
     /// The peer's address as `x-forwarded-for` writes it.
     peer_value: HeaderValue,
     phase: Cell<Phase>,
@@ -77,6 +80,14 @@ impl Downstream {
 
     pub(crate) fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    pub(crate) fn peer_name(&self) -> &str {
+        &self.peer_name
+    }
+
+    pub(crate) fn local_name(&self) -> &str {
+        &self.local_name
     }
 
     pub(crate) fn peer_value(&self) -> &HeaderValue {
@@ -174,6 +185,8 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, stream: Tc
     let _ = stream.set_nodelay(true);
     let connection = Rc::new(Downstream {
         peer_value: address_value(peer.ip()),
+        peer_name: peer.to_string().into(),
+        local_name: local.to_string().into(),
         phase: Cell::new(Phase::Idle),
         since: Cell::new(worker.second()),
         ending: Cell::new(false),

@@ -1,7 +1,5 @@
 //! Envoy's access-log format language, compiled to a list of literal texts and operators.
 
-use std::net::SocketAddr;
-
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -74,11 +72,11 @@ pub(crate) struct LogFields<'a> {
     pub(crate) duration_ms: u64,
     pub(crate) upstream_service_ms: Option<u64>,
     pub(crate) captured: &'a [Option<HeaderValue>],
-    pub(crate) upstream_host: Option<SocketAddr>,
+    pub(crate) upstream_host: Option<&'a str>,
     pub(crate) upstream_cluster: Option<&'a str>,
-    pub(crate) upstream_local: Option<SocketAddr>,
-    pub(crate) downstream_local: SocketAddr,
-    pub(crate) downstream_remote: SocketAddr,
+    pub(crate) upstream_local: Option<&'a str>,
+    pub(crate) downstream_local: &'a str,
+    pub(crate) downstream_remote: &'a str,
     pub(crate) route_name: Option<&'a str>,
     pub(crate) attempts: u32,
 }
@@ -231,11 +229,11 @@ fn write_operator(operator: Operator, fields: &LogFields<'_>, out: &mut Vec<u8>)
             Some(Some(value)) => write_escaped(value.as_bytes(), out),
             _ => out.push(b'-'),
         },
-        Operator::UpstreamHost => write_address(fields.upstream_host, out),
-        Operator::UpstreamCluster => write_or_dash(fields.upstream_cluster, out),
-        Operator::UpstreamLocalAddress => write_address(fields.upstream_local, out),
-        Operator::DownstreamLocalAddress => write_address(Some(fields.downstream_local), out),
-        Operator::DownstreamRemoteAddress => write_address(Some(fields.downstream_remote), out),
+        Operator::UpstreamHost => write_plain(fields.upstream_host, out),
+        Operator::UpstreamCluster => write_plain(fields.upstream_cluster, out),
+        Operator::UpstreamLocalAddress => write_plain(fields.upstream_local, out),
+        Operator::DownstreamLocalAddress => write_plain(Some(fields.downstream_local), out),
+        Operator::DownstreamRemoteAddress => write_plain(Some(fields.downstream_remote), out),
         Operator::RouteName => write_or_dash(fields.route_name, out),
         Operator::AttemptCount => write_number(u64::from(fields.attempts), out),
         Operator::Unset => out.push(b'-'),
@@ -246,22 +244,9 @@ pub(crate) fn write_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Prints an address without going through `fmt` for IPv4, which every line does up to four times.
-fn write_address(address: Option<SocketAddr>, out: &mut Vec<u8>) {
-    match address {
-        None => out.push(b'-'),
-        Some(SocketAddr::V4(address)) => {
-            let [a, b, c, d] = address.ip().octets();
-            write_number(u64::from(a), out);
-            for octet in [b, c, d] {
-                out.push(b'.');
-                write_number(u64::from(octet), out);
-            }
-            out.push(b':');
-            write_number(u64::from(address.port()), out);
-        }
-        Some(address @ SocketAddr::V6(_)) => out.extend_from_slice(address.to_string().as_bytes()),
-    }
+/// What the proxy or its configuration says, which needs no escaping.
+fn write_plain(text: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.unwrap_or("-").as_bytes());
 }
 
 fn write_or_dash(text: Option<&str>, out: &mut Vec<u8>) {
@@ -273,15 +258,16 @@ fn write_or_dash(text: Option<&str>, out: &mut Vec<u8>) {
 
 /// Escapes what could end the field or drive a terminal (`PROXY-LOG-06`).
 fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    let plain = |byte: &u8| (0x20..0x7f).contains(byte) && *byte != b'"' && *byte != b'\\';
-    if bytes.iter().all(plain) {
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\');
+    // Without an early end the compiler tests many bytes at once.
+    if bytes.iter().fold(true, |all, byte| all & plain(*byte)) {
         out.extend_from_slice(bytes);
         return;
     }
     for byte in bytes {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
-            byte if plain(byte) || *byte >= 0x80 => out.push(*byte),
+            byte if plain(*byte) || *byte >= 0x80 => out.push(*byte),
             byte => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
         }
     }
@@ -314,11 +300,11 @@ mod tests {
             duration_ms: 12,
             upstream_service_ms: Some(11),
             captured: &captured,
-            upstream_host: Some(([10, 0, 0, 7], 9080).into()),
+            upstream_host: Some("10.0.0.7:9080"),
             upstream_cluster: Some("outbound|9080|v1|productpage.default.svc.cluster.local"),
-            upstream_local: Some(([10, 0, 0, 1], 40000).into()),
-            downstream_local: ([127, 0, 0, 1], 8080).into(),
-            downstream_remote: ([192, 168, 0, 9], 51000).into(),
+            upstream_local: Some("10.0.0.1:40000"),
+            downstream_local: "127.0.0.1:8080",
+            downstream_remote: "192.168.0.9:51000",
             route_name: None,
             attempts: 1,
         };

@@ -59,9 +59,9 @@ impl LogWriter {
         let _ = self.sender.try_send(Message::Reopen);
     }
 
-    /// Lines lost because the writer could not keep up.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Counts lines lost because the writer could not keep up.
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
     }
 }
 
