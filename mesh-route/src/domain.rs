@@ -80,11 +80,12 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Cuts the port: at the last `:` unless a `]` follows it; what comes after is not looked at (ROUTE-HOST-21).
-pub(crate) fn without_port(authority: &str) -> &str {
-    match memchr::memrchr2(b':', b']', authority.as_bytes()) {
-        Some(at) if authority.as_bytes().get(at) == Some(&b':') => authority.get(..at).unwrap_or(authority),
-        _ => authority,
+/// Host and port of an authority: cut at the last `:` unless a `]` follows it; what comes after the colon is
+/// not looked at (ROUTE-HOST-21).
+pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match memchr::memrchr2(b':', b']', authority.as_bytes()).and_then(|at| authority.split_at_checked(at)) {
+        Some((host, rest)) if rest.starts_with(':') => (host, rest.get(1..)),
+        _ => (authority, None),
     }
 }
 
@@ -161,7 +162,7 @@ impl DomainIndex {
 
     /// Exact, then the longest suffix, then the longest prefix, then `*` (ROUTE-HOST-24).
     pub(crate) fn find(&self, authority: &str) -> Option<u32> {
-        let host = without_port(authority).as_bytes();
+        let host = split_port(authority).0.as_bytes();
         if !host.iter().any(u8::is_ascii_uppercase) {
             return self.find_folded(host);
         }
@@ -250,7 +251,7 @@ mod tests {
             ("a:b:c", "a:b"),
             ("", ""),
         ] {
-            assert_eq!(without_port(authority), want, "{authority}");
+            assert_eq!(split_port(authority).0, want, "{authority}");
         }
     }
 

@@ -68,6 +68,10 @@ impl StringMatch {
         }
     }
 
+    pub(crate) fn is_exactly(&self, wanted: &[u8]) -> bool {
+        matches!(&self.0, Kind::Exact(text) if **text == *wanted)
+    }
+
     /// Whether this asks for presence only.
     pub fn is_presence(&self) -> bool {
         matches!(self.0, Kind::Present)
