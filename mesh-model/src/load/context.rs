@@ -1,6 +1,7 @@
 //! What is found while an object is read, and what that does to the object.
 
 use super::Profile;
+use super::gaps::Gaps;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::object::LoadState;
 use crate::path::{FieldPath, Segment};
@@ -16,6 +17,7 @@ pub(super) struct Context {
     state: Cell<LoadState>,
     /// Places that could not be read: the next attempt leaves them out.
     poisoned: RefCell<Vec<FieldPath>>,
+    gaps: RefCell<Gaps>,
 }
 
 impl Context {
@@ -27,6 +29,7 @@ impl Context {
             findings: RefCell::default(),
             state: Cell::new(LoadState::Clean),
             poisoned: RefCell::default(),
+            gaps: RefCell::default(),
         }
     }
 
@@ -62,6 +65,9 @@ impl Context {
             Profile::Compat if self.security => LoadState::Partial,
             Profile::Compat => LoadState::Recovered,
         });
+        if found.severity == Severity::Error {
+            self.gaps.borrow_mut().field(&found.path);
+        }
         self.findings.borrow_mut().push(found);
     }
 
@@ -71,11 +77,18 @@ impl Context {
             Profile::Strict => LoadState::Rejected,
             Profile::Compat => LoadState::Partial,
         });
+        self.gaps.borrow_mut().value(found.path.clone());
         self.findings.borrow_mut().push(found);
+    }
+
+    /// Notes that a list element is left out.
+    pub(super) fn left_out(&self, path: &FieldPath) {
+        self.gaps.borrow_mut().element(path);
     }
 
     pub(super) fn reject(&self, found: Diagnostic) {
         self.worsen(LoadState::Rejected);
+        self.gaps.borrow_mut().value(found.path.clone());
         self.findings.borrow_mut().push(found);
     }
 
@@ -99,8 +112,8 @@ impl Context {
         self.state.set(mark.1);
     }
 
-    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState) {
-        (self.findings.into_inner(), self.state.get())
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState, Gaps) {
+        (self.findings.into_inner(), self.state.get(), self.gaps.into_inner())
     }
 }
 

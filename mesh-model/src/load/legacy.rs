@@ -114,10 +114,10 @@ fn misplaced_action(spec: &mut Value, path: &FieldPath, context: &Context) {
             .help("indent it under the rule")
             .at_key(),
         );
-        if let Some(Value::List(items)) = spec.get_mut("http") {
-            if let Some(only) = items.first_mut() {
-                only.set(action, moved);
-            }
+        if let Some(Value::List(items)) = spec.get_mut("http")
+            && let Some(only) = items.first_mut()
+        {
+            only.set(action, moved);
         }
     }
 }
@@ -352,20 +352,20 @@ fn load_balancer(balancer: &mut Value, path: &FieldPath, context: &Context) {
             hash.set("ringHash", entry("minimumRingSize", size));
         }
     });
-    if balancer.get("warmup").is_none_or(Value::is_null) {
-        if let Some(duration) = balancer.remove("warmupDurationSecs") {
-            context.note(
-                Diagnostic::warning(
-                    "MODEL-LEG-12",
-                    path.clone().field("warmupDurationSecs"),
-                    "`warmupDurationSecs` is deprecated",
-                )
-                .help("write warmup: {duration: ...}")
-                .at_key(),
-            );
-            balancer.remove("warmup");
-            balancer.set("warmup", entry("duration", duration));
-        }
+    if balancer.get("warmup").is_none_or(Value::is_null)
+        && let Some(duration) = balancer.remove("warmupDurationSecs")
+    {
+        context.note(
+            Diagnostic::warning(
+                "MODEL-LEG-12",
+                path.clone().field("warmupDurationSecs"),
+                "`warmupDurationSecs` is deprecated",
+            )
+            .help("write warmup: {duration: ...}")
+            .at_key(),
+        );
+        balancer.remove("warmup");
+        balancer.set("warmup", entry("duration", duration));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod context;
 mod decode;
+mod gaps;
 mod legacy;
 mod object;
 mod split;
@@ -74,8 +75,11 @@ pub struct Options {
     pub default_namespace: String,
     /// See [`Limits`].
     pub limits: Limits,
-    /// Also apply [`validate`](crate::validate::validate) to each object; on.
+    /// Also apply [`validate`](crate::validate::validate) to each object; on. An object with errors is then
+    /// [`LoadState::Invalid`].
     pub validate: bool,
+    /// What validation depends on.
+    pub settings: crate::validate::Settings,
 }
 
 impl Default for Options {
@@ -85,6 +89,7 @@ impl Default for Options {
             default_namespace: "default".to_owned(),
             limits: Limits::default(),
             validate: true,
+            settings: crate::validate::Settings::default(),
         }
     }
 }
@@ -179,13 +184,6 @@ pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options
     }
     note_duplicates(&mut loaded);
     note_unknown_kinds(&mut loaded);
-    if options.validate {
-        for object in &loaded.objects {
-            loaded
-                .diagnostics
-                .extend(crate::validate::validate(object, &crate::validate::Settings::default()));
-        }
-    }
     crate::locate::locate(&mut loaded.diagnostics, &sources);
     sort(&mut loaded.diagnostics);
     loaded
@@ -364,17 +362,17 @@ fn note_unknown_kinds(loaded: &mut Loaded) {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for object in &loaded.objects {
-        if let Kind::Other(kind) = &object.kind {
-            if seen.insert((object.api_version.clone(), kind.clone())) {
-                found.push(
-                    Diagnostic::info(
-                        "MODEL-GV-3",
-                        FieldPath::new().field("kind"),
-                        format!("`{kind}` of `{}` is not examined", object.api_version),
-                    )
-                    .of(Some(object.reference()), object.origin.as_ref()),
-                );
-            }
+        if let Kind::Other(kind) = &object.kind
+            && seen.insert((object.api_version.clone(), kind.clone()))
+        {
+            found.push(
+                Diagnostic::info(
+                    "MODEL-GV-3",
+                    FieldPath::new().field("kind"),
+                    format!("`{kind}` of `{}` is not examined", object.api_version),
+                )
+                .of(Some(object.reference()), object.origin.as_ref()),
+            );
         }
     }
     loaded.diagnostics.append(&mut found);

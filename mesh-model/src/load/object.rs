@@ -2,17 +2,19 @@
 
 use super::context::{Context, Path, Step};
 use super::decode::decode;
+use super::gaps::Gaps;
 use super::tree::Tree;
 use super::{Loaded, Options, Profile, legacy};
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
 use crate::kind::{self, Kind, Resolved};
 use crate::kubernetes::{ConfigMap, EndpointSlice, Namespace, Pod, Service};
-use crate::meta::{ObjectMeta, ObjectRef, Origin};
+use crate::meta::{ObjectMeta, Origin};
 use crate::networking::{DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use crate::object::{Body, LoadState, Object};
 use crate::path::{FieldPath, Segment};
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
+use crate::validate::Finding;
 use serde::Deserialize;
 
 /// Adds the objects of one document to `loaded`.
@@ -190,12 +192,31 @@ fn object(
     // Metadata has many fields that only a server writes; `spec` is examined key by key.
     context.check_unknown = kind.is_istio();
     let body = body(root, &kind, &context);
-    let (findings, state) = context.finish();
-    let reference = ObjectRef::new(kind.clone(), metadata.namespace.clone(), metadata.name.clone());
+    let (mut findings, state, gaps) = context.finish();
+    let mut object = Object { api_version, kind, metadata, body, status, origin: None, state };
+    if options.validate {
+        validate(&mut object, &gaps, options, &mut findings);
+    }
+    let reference = object.reference();
     loaded
         .diagnostics
         .extend(findings.into_iter().map(|found| found.of(Some(reference.clone()), Some(&origin))));
-    loaded.objects.push(Object { api_version, kind, metadata, body, status, origin: Some(origin), state });
+    object.origin = Some(origin);
+    loaded.objects.push(object);
+}
+
+/// Adds what validation finds, without the consequences of what could not be read.
+fn validate(object: &mut Object, gaps: &Gaps, options: &Options, findings: &mut Vec<Diagnostic>) {
+    for Finding { mut diagnostic, absence } in crate::validate::findings(object, &options.settings) {
+        diagnostic.path = gaps.in_text(&diagnostic.path);
+        if gaps.explain(&diagnostic.path, absence) {
+            continue;
+        }
+        if diagnostic.is_error() {
+            object.state = object.state.max(LoadState::Invalid);
+        }
+        findings.push(diagnostic);
+    }
 }
 
 fn group_prefix(kind: &Kind) -> String {

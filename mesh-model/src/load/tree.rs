@@ -194,7 +194,7 @@ impl<'de> de::Visitor<'de> for Seed<'_> {
 
     /// A tag such as `!foo`: the value counts, the tag does not.
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
-        let (_, content) = access.variant_seed(Tag)?;
+        let ((), content) = access.variant_seed(Tag)?;
         content.newtype_variant_seed(self)
     }
 }
@@ -328,7 +328,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
         for level in 1..9 {
             let refs = vec![format!("*a{}", level - 1); 9].join(",");
-            bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+            bomb = format!("{bomb}a{level}: &a{level} [{refs}]\n");
         }
         assert!(parse(&bomb, &Limits::default()).is_err_and(|error| error.limit));
         let deep = "[".repeat(5_000) + &"]".repeat(5_000);

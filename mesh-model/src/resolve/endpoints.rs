@@ -246,9 +246,10 @@ impl ResourceSet {
         let locality = ["istio-locality", "topology.istio.io/locality"]
             .iter()
             .find_map(|key| labels.get(*key))
-            // A label value cannot hold `/`, so dots separate the parts.
-            .map(|text| Locality::split(text, if text.contains('/') { '/' } else { '.' }))
-            .unwrap_or_else(|| self.node_locality(&pod.spec.spec.node_name));
+            .map_or_else(
+                || self.node_locality(&pod.spec.spec.node_name),
+                |text| Locality::split(text, if text.contains('/') { '/' } else { '.' }),
+            );
         Endpoint {
             address: Address::parse(address),
             port,

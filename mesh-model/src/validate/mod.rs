@@ -1,15 +1,122 @@
-//! Validation of single objects.
+//! Validation: what Istio's admission refuses, and what it takes but was probably not meant.
+//!
+//! [`validate`] looks at one object by itself; [`load`](crate::load) calls it for every object it reads. [`analyze`]
+//! looks at the references between objects.
+//!
+//! An error stands for an object that Istio or the API server does not admit (rules of the model reference marked
+//! `E go`, `E crd` or `E k8s`); everything else is a warning or a remark.
+
+// DIFFERENCE: MODEL-LB-6 and the other rules marked `E tool` are warnings here. Istio admits such an object and acts
+// on it, and an error would take out of the mesh what Istio keeps in.
+
+mod analyze;
+mod authorization_policy;
+mod destination_rule;
+mod gateway;
+mod kubernetes;
+mod load_balancer;
+mod names;
+mod re2;
+mod report;
+mod selector;
+mod service_entry;
+mod sidecar;
+mod strings;
+mod tls;
+mod traffic;
+mod virtual_service;
+mod workload_entry;
+
+pub use analyze::analyze;
 
 use crate::diagnostic::Diagnostic;
-use crate::object::Object;
+use crate::object::{Body, Object};
+pub(crate) use report::Finding;
+use report::{At, Report};
 
-/// What validation depends on besides the object.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What validation depends on besides the object: a few settings of the mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Settings {}
+pub struct Settings {
+    /// Namespace whose policies and Sidecars are for the whole mesh; `istio-system`.
+    pub root_namespace: String,
+    /// Services without `addresses` get virtual IPs (MODEL-SE-6); on.
+    pub auto_allocate_addresses: bool,
+}
 
-/// All findings about one object.
+impl Default for Settings {
+    fn default() -> Self {
+        Self { root_namespace: "istio-system".to_owned(), auto_allocate_addresses: true }
+    }
+}
+
+/// All findings about one object, by path and then by code.
+///
+/// The object is looked at as it is now; where it was read does not matter, but is copied into the findings so that
+/// [`locate`](crate::locate) can tell line and column.
+///
+/// Cost: linear in the object. Nothing is allocated for an object without findings, besides sets of names where they
+/// must be unique.
+///
+/// ```
+/// use mesh_model::networking::DestinationRule;
+/// use mesh_model::validate::{Settings, validate};
+/// use mesh_model::Object;
+///
+/// let rule = Object::new("shop", "reviews", DestinationRule::default());
+/// let found = validate(&rule, &Settings::default());
+/// assert_eq!(found[0].code, "MODEL-DR-1");
+/// assert_eq!(found[0].to_string(), "error[MODEL-DR-1]: DestinationRule shop/reviews: spec.host: the rule has no host");
+/// ```
 pub fn validate(object: &Object, settings: &Settings) -> Vec<Diagnostic> {
-    let _ = (object, settings);
-    Vec::new()
+    let found = findings(object, settings);
+    let tie = |finding: Finding| finding.diagnostic.of(Some(object.reference()), object.origin.as_ref());
+    found.into_iter().map(tie).collect()
+}
+
+/// Like [`validate`], and tells which findings are about something missing.
+pub(crate) fn findings(object: &Object, settings: &Settings) -> Vec<Finding> {
+    let mut report = Report::new(object, settings);
+    match &object.body {
+        Body::VirtualService(spec) => virtual_service::check(&mut report, spec),
+        Body::DestinationRule(spec) => destination_rule::check(&mut report, spec),
+        Body::Gateway(spec) => gateway::check(&mut report, spec),
+        Body::ServiceEntry(spec) => service_entry::check(&mut report, spec),
+        Body::Sidecar(spec) => sidecar::check(&mut report, spec),
+        Body::WorkloadEntry(spec) => workload_entry::check(&mut report, spec),
+        Body::AuthorizationPolicy(spec) => authorization_policy::check(&mut report, spec),
+        Body::Service(service) => kubernetes::service(&mut report, service),
+        Body::EndpointSlice(slice) => kubernetes::endpoint_slice(&mut report, slice),
+        _ => {}
+    }
+    if object.kind.is_istio() {
+        annotations(&mut report);
+    }
+    report.finish()
+}
+
+/// Annotations that users may not set (MODEL-META-6, MODEL-META-7).
+fn annotations(report: &mut Report<'_>) {
+    const RESERVED: [&str; 3] = [
+        "internal.istio.io/webhook-always-reject",
+        "internal.istio.io/parent-namespace",
+        "internal.istio.io/parents",
+    ];
+    let object = report.object;
+    let metadata = At::OBJECT.field("metadata");
+    let at = metadata.field("annotations");
+    for key in RESERVED.into_iter().filter(|key| object.metadata.annotations.contains_key(*key)) {
+        report
+            .error("MODEL-META-7", &at.key(key), "the annotation is reserved for Istio itself")
+            .help("remove it")
+            .at_key();
+    }
+    if object.kind != crate::Kind::AuthorizationPolicy
+        && object.metadata.annotations.contains_key("istio.io/dry-run")
+    {
+        report
+            .error("MODEL-META-6", &at.key("istio.io/dry-run"), format!("a {} has no dry run", object.kind))
+            .help("remove the annotation")
+            .at_key();
+    }
 }

@@ -1,0 +1,199 @@
+//! Rules that are never reached, and matches that repeat or shadow others (MODEL-VS-58 to 60).
+
+use crate::common::StringMatch;
+use crate::networking::virtual_service::{HttpMatchRequest, HttpRoute, TcpRoute, TlsRoute};
+use crate::validate::report::{At, Report, show};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// So many earlier entries with one prefix are compared with a later one; beyond, the cost would grow with the
+/// square of their number.
+const MAX_SAME_PREFIX: usize = 32;
+/// Longer prefixes are not taken apart.
+const MAX_PREFIX: usize = 1024;
+
+pub(super) fn http(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
+    let keys = |route: &HttpRoute| {
+        let unnamed = |entry: &HttpMatchRequest| HttpMatchRequest { name: String::new(), ..entry.clone() };
+        route.matches.iter().map(|entry| format!("{:?}", unnamed(entry))).collect()
+    };
+    repeated(report, at, rules.iter().map(keys));
+    prefixes(report, at, rules);
+    bare_paths(report, at, rules);
+}
+
+pub(super) fn tls(report: &mut Report<'_>, at: &At<'_>, rules: &[TlsRoute]) {
+    let keys = |route: &TlsRoute| route.matches.iter().map(|entry| format!("{entry:?}")).collect();
+    // A TLS rule without match is refused already.
+    if rules.iter().all(|route| !route.matches.is_empty()) {
+        repeated(report, at, rules.iter().map(keys));
+    }
+}
+
+pub(super) fn tcp(report: &mut Report<'_>, at: &At<'_>, rules: &[TcpRoute]) {
+    let keys = |route: &TcpRoute| route.matches.iter().map(|entry| format!("{entry:?}")).collect();
+    repeated(report, at, rules.iter().map(keys));
+}
+
+/// MODEL-VS-58 and 59. A rule is given by a text for each of its entries; none matches everything.
+fn repeated(report: &mut Report<'_>, at: &At<'_>, rules: impl ExactSizeIterator<Item = Vec<String>>) {
+    if rules.len() < 2 {
+        return;
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut everything: Option<usize> = None;
+    for (index, keys) in rules.enumerate() {
+        let at = at.index(index);
+        if let Some(earlier) = everything {
+            report
+                .warning(
+                    "MODEL-VS-58",
+                    &at,
+                    format!("never reached, rule {earlier} has no match and takes everything (IST0130)"),
+                )
+                .help("put the rule without match last");
+            continue;
+        }
+        if keys.is_empty() {
+            everything = Some(index);
+            continue;
+        }
+        let total = keys.len();
+        let mut repeats = Vec::new();
+        for (entry, key) in keys.into_iter().enumerate() {
+            match seen.get(&key) {
+                Some(earlier) => repeats.push((entry, *earlier)),
+                None => {
+                    seen.insert(key, index);
+                }
+            }
+        }
+        if repeats.len() == total {
+            let earlier = repeats.first().map_or(0, |(_, earlier)| *earlier);
+            report
+                .warning(
+                    "MODEL-VS-58",
+                    &at,
+                    format!("never reached, its matches are those of rule {earlier} (IST0130)"),
+                )
+                .help("remove the rule, or change its match");
+            continue;
+        }
+        let matches = at.field("match");
+        for (entry, earlier) in repeats {
+            report.info(
+                "MODEL-VS-59",
+                &matches.index(entry),
+                format!("the match is also in rule {earlier} (IST0131)"),
+            );
+        }
+    }
+}
+
+/// A longer prefix behind a shorter one that takes its requests (MODEL-VS-60).
+fn prefixes(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
+    let mut seen: HashMap<&str, Vec<(usize, &HttpMatchRequest)>> = HashMap::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let rule_at = at.index(index);
+        let matches = rule_at.field("match");
+        for (number, entry) in rule.matches.iter().enumerate() {
+            let Some(StringMatch::Prefix(prefix)) = &entry.uri else { continue };
+            if prefix.len() > MAX_PREFIX {
+                continue;
+            }
+            // Entries of one rule lead to the same action.
+            let earlier = (0..prefix.len())
+                .filter_map(|len| seen.get(prefix.get(..len)?))
+                .flatten()
+                .find(|(other, wide)| *other != index && covers(wide, entry));
+            if let Some((other, wide)) = earlier {
+                let wide = wide.uri.as_ref().and_then(StringMatch::text).unwrap_or("");
+                report
+                    .info(
+                        "MODEL-VS-60",
+                        &matches.index(number),
+                        format!(
+                            "`{}` is covered by `{}` of rule {other} (IST0131)",
+                            show(prefix),
+                            show(wide)
+                        ),
+                    )
+                    .help("put the longer prefix first");
+            }
+            let same = seen.entry(prefix).or_default();
+            if same.len() < MAX_SAME_PREFIX {
+                same.push((index, entry));
+            }
+        }
+    }
+}
+
+/// `/service/` does not take `/service` (MODEL-SEED-12).
+fn bare_paths(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
+    let uris = || rules.iter().flat_map(|rule| &rule.matches).filter_map(|entry| entry.uri.as_ref());
+    // A rule for everything takes the bare path too, and so may an expression.
+    let open = rules
+        .iter()
+        .any(|rule| rule.matches.iter().any(|entry| entry.uri.is_none()) || rule.matches.is_empty());
+    if open || uris().any(|uri| matches!(uri, StringMatch::Regex(_) | StringMatch::Unset)) {
+        return;
+    }
+    let texts: HashSet<&str> = uris().filter_map(StringMatch::text).collect();
+    let prefixes: HashSet<&str> =
+        uris().filter(|uri| matches!(uri, StringMatch::Prefix(_))).filter_map(StringMatch::text).collect();
+    let mut told = HashSet::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let rule_at = at.index(index);
+        let matches = rule_at.field("match");
+        for (number, entry) in rule.matches.iter().enumerate() {
+            let Some(StringMatch::Prefix(prefix)) = &entry.uri else { continue };
+            let Some(bare) = prefix.strip_suffix('/').filter(|bare| !bare.is_empty()) else { continue };
+            // Some other text of the list is the bare path, or a prefix of it.
+            let taken = bare.len() > MAX_PREFIX
+                || texts.contains(bare)
+                || (0..bare.len()).any(|len| bare.get(..len).is_some_and(|head| prefixes.contains(head)));
+            if !taken && told.insert(bare) {
+                let at = matches.index(number);
+                let at = at.field("uri");
+                report
+                    .info(
+                        "MODEL-SEED-12",
+                        &at.field("prefix"),
+                        format!("`{}` does not take the path `{}`", show(prefix), show(bare)),
+                    )
+                    .help("add a match for the bare path if it is meant");
+            }
+        }
+    }
+}
+
+/// True when what `wide` asks for besides the path is also asked for by `narrow`.
+fn covers(wide: &HttpMatchRequest, narrow: &HttpMatchRequest) -> bool {
+    let tag = |value: Option<&StringMatch>| match value {
+        None | Some(StringMatch::Unset) => String::new(),
+        Some(StringMatch::Exact(text)) => format!("exact:{text}"),
+        Some(StringMatch::Prefix(text)) => format!("prefix:{text}"),
+        Some(StringMatch::Regex(text)) => format!("regex:{text}"),
+    };
+    let fits = |wide: &str, narrow: &str| wide == narrow || (!narrow.is_empty() && wide.starts_with(narrow));
+    let method = |value: Option<&StringMatch>| match value {
+        None => "exact:GET".to_owned(),
+        value => tag(value),
+    };
+    let maps = |wide: &BTreeMap<String, StringMatch>, narrow: &BTreeMap<String, StringMatch>| {
+        wide.len() == narrow.len()
+            && wide.iter().all(|(key, value)| {
+                narrow.get(key).is_some_and(|other| fits(&tag(Some(value)), &tag(Some(other))))
+            })
+    };
+    wide.port == narrow.port
+        && fits(&method(wide.method.as_ref()), &method(narrow.method.as_ref()))
+        && fits(&tag(wide.authority.as_ref()), &tag(narrow.authority.as_ref()))
+        && maps(&wide.headers, &narrow.headers)
+        && maps(&wide.query_params, &narrow.query_params)
+        && maps(&wide.without_headers, &narrow.without_headers)
+        // Istio does not compare these; a rule for other clients is not covered.
+        && wide.source_labels == narrow.source_labels
+        && wide.source_namespace == narrow.source_namespace
+        && wide.gateways == narrow.gateways
+        && wide.scheme == narrow.scheme
+}
