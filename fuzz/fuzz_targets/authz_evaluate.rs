@@ -43,10 +43,18 @@ struct PolicyInput {
 }
 
 #[derive(Arbitrary, Debug)]
+struct HttpInput {
+    method: Vec<u8>,
+    path: Vec<u8>,
+    host: Vec<u8>,
+    header: Vec<u8>,
+}
+
+#[derive(Arbitrary, Debug)]
 struct RequestInput {
     ip: u8,
     identity: Option<Vec<u8>>,
-    http: Option<(Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>)>,
+    http: Option<HttpInput>,
     claim: Option<Vec<u8>>,
     sni: Vec<u8>,
     port: bool,
@@ -216,8 +224,13 @@ fuzz_target!(|input: Input| {
             .claim
             .as_ref()
             .map(|value| Claims::new().claim("a", text(value)).claim("iss", "a").claim("sub", "a"));
-        let http = request.http.as_ref().map(|(method, path, host, header)| {
-            (text(method), format!("/{}", text(path)), text(host), [("x-a", text(header))])
+        let http = request.http.as_ref().map(|http| {
+            (
+                text(&http.method),
+                format!("/{}", text(&http.path)),
+                text(&http.host),
+                [("x-a", text(&http.header))],
+            )
         });
         if let Some((method, path, host, headers)) = &http {
             let mut http = HttpAttributes::new(method, path).host(host).headers(headers);

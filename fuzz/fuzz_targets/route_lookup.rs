@@ -29,9 +29,26 @@ struct Rule {
 }
 
 #[derive(Arbitrary, Debug)]
+struct Host {
+    /// What of the text is a wildcard, and the text.
+    domains: Vec<(u8, Vec<u8>)>,
+    require_tls: bool,
+    rules: Vec<Rule>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Request {
+    method: Vec<u8>,
+    authority: Vec<u8>,
+    target: Vec<u8>,
+    headers: Vec<(u8, Vec<u8>)>,
+    tls: bool,
+}
+
+#[derive(Arbitrary, Debug)]
 struct Input {
-    hosts: Vec<(Vec<(u8, Vec<u8>)>, bool, Vec<Rule>)>,
-    requests: Vec<(Vec<u8>, Vec<u8>, Vec<u8>, Vec<(u8, Vec<u8>)>, bool)>,
+    hosts: Vec<Host>,
+    requests: Vec<Request>,
 }
 
 const PATHS: &[&str] = &["/", "a", "b", "A", "/a", "/ab", "%2F", ".", "é"];
@@ -109,14 +126,14 @@ fn owner(table: &RouteTable<usize>, authority: &str) -> Option<usize> {
 
 fuzz_target!(|input: Input| {
     let mut builder = RouteTable::builder();
-    for (number, (domains, tls, rules)) in input.hosts.iter().enumerate() {
+    for (number, Host { domains, require_tls, rules }) in input.hosts.iter().enumerate() {
         let domains = domains.iter().filter_map(|(star, bytes)| {
             let text = fold(bytes, HOSTS);
             let text = [text.clone(), format!("*{text}"), format!("{text}*")][usize::from(star % 3)].clone();
             text.parse::<HostPattern>().ok()
         });
         let mut host = VirtualHost::new(&number.to_string(), domains);
-        if *tls {
+        if *require_tls {
             host = host.require_tls();
         }
         for (action, when) in rules.iter().filter_map(conditions).enumerate() {
@@ -125,7 +142,7 @@ fuzz_target!(|input: Input| {
         builder = builder.virtual_host(host);
     }
     let Ok(table) = builder.build() else { return };
-    for (method, authority, target, headers, tls) in &input.requests {
+    for Request { method, authority, target, headers, tls } in &input.requests {
         let (method, authority) = (fold(method, VALUES), fold(authority, HOSTS));
         let (path, query) = target.split_at(target.len() / 2);
         let target = format!("/{}?{}", fold(path, PATHS), fold(query, QUERY));
