@@ -236,20 +236,23 @@ fn is_control_header(name: &str) -> bool {
 
 /// A random UUID, version 4 (`PROXY-RID-01`); the version digit doubles as "not traced" (`PROXY-RID-02`).
 fn request_id() -> HeaderValue {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let random = (u128::from(fastrand::u64(..)) << 64) | u128::from(fastrand::u64(..));
     // Version and variant as RFC 9562 places them.
     let bits = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = [b'-'; 36];
-    let mut nibble = 32;
-    for (at, digit) in text.iter_mut().enumerate() {
-        if !matches!(at, 8 | 13 | 18 | 23) {
-            nibble -= 1;
-            let value = (bits >> (nibble * 4)) & 0xf;
-            *digit = HEX.get(usize::try_from(value).unwrap_or_default()).copied().unwrap_or(b'0');
+    // Where the digits of each byte begin.
+    const AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    for (at, byte) in AT.into_iter().zip(bits.to_be_bytes()) {
+        if let Some(digits) = text.get_mut(at..at + 2) {
+            digits.copy_from_slice(&[hex(byte >> 4), hex(byte & 0xf)]);
         }
     }
     HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// The digit for a value below 16.
+fn hex(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
 }
 
 #[cfg(test)]

@@ -57,6 +57,29 @@ pub(crate) const BUCKETS: [f64; 19] = [
     3_600_000.0,
 ];
 
+/// The same in thousandths, as they are recorded.
+const BOUNDS_MILLI: [u64; BUCKETS.len()] = [
+    500,
+    1_000,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    600_000_000,
+    1_800_000_000,
+    3_600_000_000,
+];
+
 /// A histogram over [`BUCKETS`]; the sum is kept in thousandths so that it needs no floating-point cell.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
@@ -68,10 +91,7 @@ impl Histogram {
     /// Records a value given in thousandths of the unit (microseconds for milliseconds).
     #[inline]
     pub(crate) fn record_milli(&self, milli: u64) {
-        // Small values dominate; the linear walk ends after a few steps.
-        #[allow(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
-        let value = milli as f64 / 1_000.0;
-        let at = BUCKETS.iter().position(|bound| value <= *bound).unwrap_or(BUCKETS.len());
+        let at = BOUNDS_MILLI.partition_point(|bound| *bound < milli);
         if let Some(bucket) = self.buckets.get(at) {
             bucket.add(1);
         }
@@ -223,6 +243,14 @@ mod tests {
             flags: ResponseFlags::NONE,
             protocol: RequestProtocol::Http,
             grpc_status: None,
+        }
+    }
+
+    /// PROXY-MET-05
+    #[test]
+    fn recorded_bounds_are_the_written_ones() {
+        for (written, milli) in BUCKETS.iter().zip(BOUNDS_MILLI) {
+            assert_eq!((written * 1_000.0).to_string(), milli.to_string());
         }
     }
 
