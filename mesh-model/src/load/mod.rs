@@ -80,6 +80,9 @@ pub struct Options {
     pub validate: bool,
     /// What validation depends on.
     pub settings: crate::validate::Settings,
+    /// Also apply [`analyze`](crate::validate::analyze) to all objects together; off, since the sources may be only
+    /// a part of what is in the mesh.
+    pub analyze: bool,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             limits: Limits::default(),
             validate: true,
             settings: crate::validate::Settings::default(),
+            analyze: false,
         }
     }
 }
@@ -184,6 +188,9 @@ pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options
     }
     note_duplicates(&mut loaded);
     note_unknown_kinds(&mut loaded);
+    if options.analyze {
+        loaded.diagnostics.append(&mut crate::validate::analyze(&loaded.objects));
+    }
     crate::locate::locate(&mut loaded.diagnostics, &sources);
     sort(&mut loaded.diagnostics);
     loaded

@@ -2,6 +2,7 @@
 
 use super::ResourceSet;
 use crate::kind::Kind;
+use crate::mesh_config::MeshConfig;
 use crate::object::{Body, Object};
 use std::collections::BTreeSet;
 
@@ -47,6 +48,13 @@ impl ResourceSet {
     /// Kinds without `exportTo` are seen in their own namespace. For a DestinationRule with a workload selector the
     /// answer is its own namespace too (MODEL-RES-10).
     pub fn visibility(&self, object: &Object) -> Visibility {
+        Visibility::of(object, self.mesh())
+    }
+}
+
+impl Visibility {
+    /// See [`ResourceSet::visibility`].
+    pub(crate) fn of(object: &Object, mesh: &MeshConfig) -> Self {
         let own = object.metadata.namespace.as_str();
         let private = || Visibility::Namespaces(BTreeSet::from([own.to_owned()]));
         let read = |list: &[String]| Visibility::read(list.iter().map(String::as_str), own);
@@ -55,7 +63,6 @@ impl ResourceSet {
             ([], default) => read(default),
             (list, _) => read(list),
         };
-        let mesh = self.mesh();
         match &object.body {
             Body::VirtualService(spec) => listed(&spec.export_to, &mesh.default_virtual_service_export_to),
             Body::ServiceEntry(spec) => listed(&spec.export_to, &mesh.default_service_export_to),
