@@ -110,7 +110,7 @@ fn substitute(pattern: &Pattern, parts: &[Part], path: &str) -> Option<String> {
                 Part::Text(text) => out.extend_from_slice(text),
                 // A group that took no part is empty.
                 Part::Group(number) => {
-                    out.extend_from_slice(groups.get(*number).map_or(b"", |group| group.as_bytes()))
+                    out.extend_from_slice(groups.get(*number).map_or(b"", |group| group.as_bytes()));
                 }
             }
         }

@@ -182,9 +182,7 @@ impl Operator {
                 let (name, or) = header();
                 Self::Trailer { name, or }
             }
-            "START_TIME" => {
-                Self::StartTime(Some(argument.into()).filter(|format: &Box<str>| !format.is_empty()))
-            }
+            "START_TIME" => Self::StartTime((!argument.is_empty()).then(|| argument.into())),
             "ENVIRONMENT" => Self::Environment(argument.into()),
             "PATH" if argument == "WQ" => Self::Path { with_query: true },
             "PATH" if argument == "NQ" => Self::Path { with_query: false },

@@ -89,7 +89,7 @@ impl PathIndex {
             match key {
                 Key::Exact(path) => exact.entry(path.into()).or_default().push(candidate),
                 Key::Prefix(text) if path.folds() => {
-                    folded.push((text.to_ascii_lowercase().into(), candidate))
+                    folded.push((text.to_ascii_lowercase().into(), candidate));
                 }
                 Key::Prefix(text) => prefix.push((text.into(), candidate)),
             }
@@ -159,8 +159,7 @@ impl<'i, F: FnMut(u32) -> bool> Search<'i, F> {
     fn settle(&mut self) {
         let streams = self.streams.get_mut(..self.used).unwrap_or_default();
         let head = |list: &[Candidate]| list.first().map_or(u32::MAX, |candidate| candidate.rule());
-        loop {
-            let Some(stream) = streams.iter_mut().min_by_key(|list| head(list)) else { break };
+        while let Some(stream) = streams.iter_mut().min_by_key(|list| head(list)) {
             let Some((candidate, rest)) = stream.split_first() else { break };
             if candidate.rule() >= self.best {
                 break;

@@ -63,7 +63,7 @@ struct Translator<'p> {
     last: Last,
 }
 
-impl<'p> Translator<'p> {
+impl Translator<'_> {
     fn peek(&self) -> Option<u8> {
         self.input.get(self.at).copied()
     }
