@@ -227,7 +227,7 @@ impl Engine {
                 Ok(sockets) => new.push((listener.key, listener.role, sockets)),
                 // PROXY-START-02: at run time, an issue of this one listener.
                 Err(error) => {
-                    tracing::error!("{}", bind::explain(&listener.name, listener.key.address(), &error))
+                    tracing::error!("{}", bind::explain(&listener.name, listener.key.address(), &error));
                 }
             }
         }

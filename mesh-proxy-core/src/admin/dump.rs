@@ -119,8 +119,14 @@ fn cluster(cluster: &Cluster) -> Value {
     })
 }
 
+/// A counter's name, and where it is read.
+type EndpointCounter = (&'static str, fn(&EndpointCells) -> u64);
+
+/// One row of counters by endpoint.
+type EndpointRows = Vec<(String, [u64; COUNTERS.len()])>;
+
 /// Envoy's names for what is counted by endpoint.
-const COUNTERS: [(&str, fn(&EndpointCells) -> u64); 8] = [
+const COUNTERS: [EndpointCounter; 8] = [
     ("cx_active", |cells| cells.cx_active.get()),
     ("cx_connect_fail", |cells| cells.cx_connect_fail.get()),
     ("cx_total", |cells| cells.cx_total.get()),
@@ -132,7 +138,7 @@ const COUNTERS: [(&str, fn(&EndpointCells) -> u64); 8] = [
 ];
 
 /// Counters by cluster and endpoint, of the endpoints in force.
-fn endpoints(admin: &Admin) -> Vec<(String, Vec<(String, [u64; COUNTERS.len()])>)> {
+fn endpoints(admin: &Admin) -> Vec<(String, EndpointRows)> {
     let mut sums: BTreeMap<(String, String), [u64; COUNTERS.len()]> = BTreeMap::new();
     for (key, cells) in admin.shared.endpoints().all() {
         let row = sums.entry((key.cluster.to_string(), key.address.to_string())).or_default();
@@ -192,10 +198,9 @@ pub(super) fn clusters(admin: &Admin) -> String {
 
 pub(super) fn listeners_text(admin: &Admin) -> String {
     let published = admin.shared.live().current().load_full();
-    published
-        .snapshot
-        .listeners()
-        .iter()
-        .map(|listener| format!("{}::{}\n", listener.name, listener.key))
-        .collect()
+    let mut out = String::new();
+    for listener in published.snapshot.listeners() {
+        let _ = writeln!(out, "{}::{}", listener.name, listener.key);
+    }
+    out
 }

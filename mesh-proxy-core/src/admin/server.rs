@@ -73,7 +73,7 @@ fn answer<B>(admin: &Admin, peer: SocketAddr, request: &Request<B>) -> Response<
         if !peer.ip().to_canonical().is_loopback() {
             return text(StatusCode::FORBIDDEN, "Only requests from localhost are allowed");
         }
-    } else if !get && !(post && path == "/logging") {
+    } else if !(get || post && path == "/logging") {
         return text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     }
     match path {
@@ -95,8 +95,9 @@ fn answer<B>(admin: &Admin, peer: SocketAddr, request: &Request<B>) -> Response<
         }
         "/config_dump" => json(dump::config(admin)),
         "/issues" => {
-            let issues = admin.loaded().issues;
-            text(StatusCode::OK, issues.iter().map(|issue| format!("{issue}\n")).collect::<String>())
+            let mut issues = admin.loaded().issues.join("\n");
+            issues.push('\n');
+            text(StatusCode::OK, issues)
         }
         "/clusters" if parameter(query, "format") == Some("json") => json(dump::clusters(admin)),
         "/clusters" => text(StatusCode::OK, dump::clusters_text(admin)),
@@ -119,10 +120,10 @@ fn logging(admin: &Admin, query: &str) -> Response<Full<Bytes>> {
             return text(StatusCode::BAD_REQUEST, "use ?level=LEVEL or ?paths=MODULE:LEVEL,…\n");
         }
     };
-    if let Some(wanted) = wanted {
-        if let Err(error) = admin.levels.set(&wanted) {
-            return text(StatusCode::BAD_REQUEST, format!("{error}\n"));
-        }
+    if let Some(wanted) = wanted
+        && let Err(error) = admin.levels.set(&wanted)
+    {
+        return text(StatusCode::BAD_REQUEST, format!("{error}\n"));
     }
     text(StatusCode::OK, format!("active loggers: {}\n", admin.levels.current()))
 }

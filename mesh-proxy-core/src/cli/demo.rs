@@ -113,13 +113,11 @@ async fn check(engine: Engine) -> Result<ExitCode, StartError> {
 }
 
 fn identity() -> Context {
-    let mut gateway = ProxyIdentity::new("istio-system").label("istio", "ingressgateway");
-    gateway = gateway.label("app", "istio-ingressgateway");
-    gateway.workload = "istio-ingressgateway".to_owned();
-    let mut context = Context::default();
-    context.gateway = Some(gateway);
-    context.sidecar = Some(ProxyIdentity::new("default"));
-    context
+    let gateway = ProxyIdentity::new("istio-system")
+        .label("istio", "ingressgateway")
+        .label("app", "istio-ingressgateway")
+        .workload("istio-ingressgateway");
+    Context { gateway: Some(gateway), sidecar: Some(ProxyIdentity::new("default")), ..Context::default() }
 }
 
 /// The example in the source tree: below the working directory or one of its parents, or where this was built.
@@ -156,7 +154,7 @@ mod tests {
         let mut names: Vec<_> = std::fs::read_dir(directory)
             .expect("the example")
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
-            .filter(|name| name.ends_with(".yaml"))
+            .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
             .collect();
         names.sort();
         assert_eq!(names, EMBEDDED.iter().map(|(name, _)| *name).collect::<Vec<_>>());

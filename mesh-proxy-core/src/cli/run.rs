@@ -69,17 +69,14 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn context(&self) -> Context {
-        let identity = |namespace: &str, labels: &[(String, String)], workload: &str| {
-            let mut identity = ProxyIdentity::new(namespace);
-            identity.labels = labels.iter().cloned().collect();
-            identity.workload = workload.to_owned();
-            identity
+        let identity = |namespace: &str, labels: &[(String, String)]| {
+            labels
+                .iter()
+                .fold(ProxyIdentity::new(namespace), |identity, (key, value)| identity.label(key, value))
         };
-        let mut context = Context::default();
-        context.gateway =
-            Some(identity(&self.gateway_namespace, &self.gateway_label, "istio-ingressgateway"));
-        context.sidecar = Some(identity(&self.sidecar_namespace, &self.sidecar_label, ""));
-        context
+        let gateway = identity(&self.gateway_namespace, &self.gateway_label).workload("istio-ingressgateway");
+        let sidecar = identity(&self.sidecar_namespace, &self.sidecar_label);
+        Context { gateway: Some(gateway), sidecar: Some(sidecar), ..Context::default() }
     }
 }
 

@@ -86,7 +86,7 @@ fn read_directory(path: &Path, sources: &mut Vec<SourceText>, depth: usize) -> R
     if depth > MAX_DEPTH {
         return Err(ConfigError::read(path, io::Error::other("nested too deep, does a link lead back?")));
     }
-    let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = fs::read_dir(path).and_then(std::iter::Iterator::collect::<io::Result<Vec<_>>>);
     let mut entries = entries.map_err(|error| ConfigError::read(path, error))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {

@@ -46,14 +46,13 @@ pub(super) async fn run(
     let active = ActiveRequest::new(Rc::clone(endpoint));
     loop {
         let mut start = Instant::now();
-        let (mut connection, pooled) = match checkout(endpoint, start).await {
-            Some(connection) => (connection, true),
-            None => {
-                let connected = UpstreamConnection::connect(endpoint, connect_timeout, max_requests).await;
-                let connected = connected.map_err(End::Upstream)?;
-                start = Instant::now();
-                (connected, false)
-            }
+        let (mut connection, pooled) = if let Some(connection) = checkout(endpoint, start).await {
+            (connection, true)
+        } else {
+            let connected = UpstreamConnection::connect(endpoint, connect_timeout, max_requests).await;
+            let connected = connected.map_err(End::Upstream)?;
+            start = Instant::now();
+            (connected, false)
         };
         let Some(sending) = request.take() else {
             return Err(End::Upstream(UpstreamError::new(ResetReason::LocalReset)));

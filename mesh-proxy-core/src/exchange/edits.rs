@@ -155,7 +155,7 @@ impl HeaderEditor for Editor<'_> {
             }
             Operator::Path { with_query: false } => out.extend_from_slice(self.facts.uri.path().as_bytes()),
             Operator::QueryParams => {
-                out.extend_from_slice(self.facts.uri.query().unwrap_or_default().as_bytes())
+                out.extend_from_slice(self.facts.uri.query().unwrap_or_default().as_bytes());
             }
             Operator::QueryParam(name) => {
                 let pairs = self.facts.uri.query().unwrap_or_default().split('&');
@@ -171,7 +171,7 @@ impl HeaderEditor for Editor<'_> {
             Operator::UpstreamProtocol if on_response => out.extend_from_slice(b"HTTP/1.1"),
             Operator::ResponseCode => print(out, self.response.map_or(0, |status| status.as_u16())),
             Operator::ResponseCodeDetails if on_response => {
-                out.extend_from_slice(self.record.details().as_bytes())
+                out.extend_from_slice(self.record.details().as_bytes());
             }
             Operator::ResponseFlags => print(out, self.record.flags()),
             Operator::BytesReceived => print(out, self.record.received_bytes()),

@@ -111,13 +111,13 @@ pub(super) async fn forward(
         }
     }
     let original = sending.original.take();
-    let response = match outcome {
+
+    match outcome {
         Ok(attempted) => {
             deliver(exchange, destination, attempted, original.as_ref(), websocket, record, &cors).await
         }
         Err(reply) => with_cors(exchange.local(reply, record, original.as_ref()), &cors),
-    };
-    response
+    }
 }
 
 fn incoming_ended(incoming: &Incoming) -> bool {
@@ -217,7 +217,7 @@ impl Sending<'_> {
             }
             match &ended {
                 Ok(attempted) if attempted.response.status().is_server_error() => {
-                    endpoint.cells.rq_error.add(1)
+                    endpoint.cells.rq_error.add(1);
                 }
                 Ok(_) => endpoint.cells.rq_success.add(1),
                 Err(End::Overall | End::PerTry) => endpoint.cells.rq_timeout.add(1),
@@ -270,7 +270,12 @@ impl Sending<'_> {
         if let (false, Some(kept)) = (self.mirrors.is_empty(), &self.kept) {
             let body = kept.borrow_mut().replay();
             if body.is_some() {
-                mirror::send(self.exchange, &std::mem::take(&mut self.mirrors), self.original.as_ref(), body);
+                mirror::send(
+                    self.exchange,
+                    &std::mem::take(&mut self.mirrors),
+                    self.original.as_ref(),
+                    body.as_ref(),
+                );
             }
         }
     }

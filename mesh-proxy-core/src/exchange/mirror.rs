@@ -17,7 +17,7 @@ use crate::snapshot::ClusterIndex;
 use crate::upstream::PickInput;
 
 /// A copy that takes longer than this is given up: nobody waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Draws which mirrors get a copy of this request.
 pub(super) fn choose(mirrors: &[Mirror<Option<ClusterIndex>>]) -> SmallVec<[ClusterIndex; 1]> {
@@ -30,12 +30,12 @@ pub(super) fn send(
     exchange: &Exchange<'_>,
     clusters: &[ClusterIndex],
     original: Option<&Parts>,
-    body: Option<Bytes>,
+    body: Option<&Bytes>,
 ) {
     let Some(original) = original else { return };
     for at in clusters {
         let snapshot = Rc::clone(exchange.view.snapshot());
-        let mut request = Request::new(body.clone().map_or(RequestBody::Empty, RequestBody::Replay));
+        let mut request = Request::new(body.cloned().map_or(RequestBody::Empty, RequestBody::Replay));
         request.method_mut().clone_from(&original.method);
         request.uri_mut().clone_from(&original.uri);
         *request.version_mut() = Version::HTTP_11;

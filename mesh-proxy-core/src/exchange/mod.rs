@@ -77,11 +77,11 @@ pub(crate) async fn handle(
         record.request_headers(&parts.headers);
         return Ok(exchange.local(LocalReply::no_route(), record, Some(&parts)));
     };
-    if let Some(fault) = &route.fault {
-        if let Some(reply) = fault::inject(fault, &mut record).await {
-            record.request_headers(&parts.headers);
-            return Ok(exchange.local(reply, record, Some(&parts)));
-        }
+    if let Some(fault) = &route.fault
+        && let Some(reply) = fault::inject(fault, &mut record).await
+    {
+        record.request_headers(&parts.headers);
+        return Ok(exchange.local(reply, record, Some(&parts)));
     }
     match (&route.action, destination) {
         (RouteAction::Forward(forward), Some(destination)) => {

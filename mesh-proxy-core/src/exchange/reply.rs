@@ -13,9 +13,12 @@ use super::record::Record;
 use crate::telemetry::ResponseFlags;
 use crate::upstream::{ResetReason, UpstreamError};
 
-/// A reply before it is addressed to one request.
+/// A reply before it is addressed to one request. Boxed: it is the rare outcome of many functions.
 #[derive(Debug)]
-pub(crate) struct LocalReply {
+pub(crate) struct LocalReply(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     status: StatusCode,
     body: Bytes,
     flags: ResponseFlags,
@@ -32,7 +35,7 @@ impl LocalReply {
         body: impl Into<Bytes>,
         details: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
+        Self(Box::new(Inner {
             status,
             body: body.into(),
             flags: ResponseFlags::NONE,
@@ -41,7 +44,7 @@ impl LocalReply {
             grpc_status: None,
             transport: None,
             close: false,
-        }
+        }))
     }
 
     pub(crate) fn empty(status: StatusCode, details: &'static str) -> Self {
@@ -80,7 +83,7 @@ impl LocalReply {
         if error.reason == ResetReason::Overflow {
             reply = reply.header(names::X_ENVOY_OVERLOADED, HeaderValue::from_static("true"));
         }
-        reply.transport = error.transport;
+        reply.0.transport = error.transport;
         reply
     }
 
@@ -123,63 +126,64 @@ impl LocalReply {
     }
 
     pub(crate) fn flags(mut self, flags: ResponseFlags) -> Self {
-        self.flags.insert(flags);
+        self.0.flags.insert(flags);
         self
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
     pub(crate) fn grpc_status(mut self, status: Option<GrpcStatus>) -> Self {
-        self.grpc_status = status;
+        self.0.grpc_status = status;
         self
     }
 
     /// Closes the connection after the reply.
     pub(crate) fn close(mut self) -> Self {
-        self.close = true;
+        self.0.close = true;
         self
     }
 
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// Renders the reply for the request of `record`. What belongs to every response is added by the caller.
     pub(crate) fn render(self, record: &mut Record) -> (StatusCode, HeaderMap, Bytes) {
-        record.insert_flags(self.flags);
-        record.set_details(self.details);
-        if self.transport.is_some() {
-            record.set_transport_failure(self.transport);
+        record.insert_flags(self.0.flags);
+        record.set_details(self.0.details);
+        if self.0.transport.is_some() {
+            record.set_transport_failure(self.0.transport);
         }
         let mut headers = HeaderMap::with_capacity(8);
-        for (name, value) in self.headers {
+        for (name, value) in self.0.headers {
             headers.append(name, value);
         }
-        if self.close {
+        if self.0.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if record.is_grpc() {
             // PROXY-GRPC-02: status and text travel in headers, and the response is 200.
-            let grpc = self.grpc_status.unwrap_or_else(|| GrpcStatus::of_local_reply(self.status.as_u16()));
+            let grpc =
+                self.0.grpc_status.unwrap_or_else(|| GrpcStatus::of_local_reply(self.0.status.as_u16()));
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(names::GRPC_STATUS, names::number(u64::from(grpc.code())));
-            if !self.body.is_empty()
-                && let Ok(message) = HeaderValue::from_str(&percent_encode(&self.body))
+            if !self.0.body.is_empty()
+                && let Ok(message) = HeaderValue::from_str(&percent_encode(&self.0.body))
             {
                 headers.insert(names::GRPC_MESSAGE, message);
             }
             return (StatusCode::OK, headers, Bytes::new());
         }
-        headers.insert(header::CONTENT_LENGTH, names::number(self.body.len() as u64));
-        if !self.body.is_empty() {
+        headers.insert(header::CONTENT_LENGTH, names::number(self.0.body.len() as u64));
+        if !self.0.body.is_empty() {
             headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
         }
-        let content = if record.is_head() { Bytes::new() } else { self.body };
-        (self.status, headers, content)
+        let content = if record.is_head() { Bytes::new() } else { self.0.body };
+        (self.0.status, headers, content)
     }
 }
 
@@ -206,23 +210,23 @@ mod tests {
     fn upstream_failures_are_worded_as_envoy_words_them() {
         let refused = || UpstreamError::connect(&std::io::Error::from_raw_os_error(111));
         let reply = LocalReply::upstream(refused(), false);
-        assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(reply.0.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(
-            reply.body,
+            reply.0.body,
             "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure"
         );
-        assert_eq!(reply.flags.to_string(), "UF");
+        assert_eq!(reply.0.flags.to_string(), "UF");
         let reply = LocalReply::upstream(refused(), true);
         assert_eq!(
-            reply.body,
+            reply.0.body,
             "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: \
              remote connection failure"
         );
         let reply = LocalReply::upstream(UpstreamError::new(ResetReason::ProtocolError), false);
-        assert_eq!(reply.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(reply.0.status, StatusCode::BAD_GATEWAY);
         let reply = LocalReply::upstream(UpstreamError::new(ResetReason::Overflow), false);
-        assert_eq!(reply.flags.to_string(), "UO");
-        assert_eq!(reply.headers[0].0, "x-envoy-overloaded");
+        assert_eq!(reply.0.flags.to_string(), "UO");
+        assert_eq!(reply.0.headers[0].0, "x-envoy-overloaded");
     }
 
     /// PROXY-GRPC-02

@@ -191,17 +191,16 @@ fn forward_from_edge(headers: &mut HeaderMap, connection: &Downstream) {
         }
     }
     let peer = connection.peer_value();
-    let forwarded_for = match headers.get(names::X_FORWARDED_FOR) {
-        None => peer.clone(),
-        Some(_) => {
-            let mut list = Vec::new();
-            for value in headers.get_all(names::X_FORWARDED_FOR) {
-                list.extend_from_slice(value.as_bytes());
-                list.push(b',');
-            }
-            list.extend_from_slice(peer.as_bytes());
-            HeaderValue::from_bytes(&list).unwrap_or_else(|_| peer.clone())
+    let forwarded_for = if headers.get(names::X_FORWARDED_FOR).is_none() {
+        peer.clone()
+    } else {
+        let mut list = Vec::new();
+        for value in headers.get_all(names::X_FORWARDED_FOR) {
+            list.extend_from_slice(value.as_bytes());
+            list.push(b',');
         }
+        list.extend_from_slice(peer.as_bytes());
+        HeaderValue::from_bytes(&list).unwrap_or_else(|_| peer.clone())
     };
     headers.insert(names::X_FORWARDED_FOR, forwarded_for);
     headers.insert(names::X_FORWARDED_PROTO, HeaderValue::from_static("http"));

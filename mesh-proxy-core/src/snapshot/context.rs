@@ -53,6 +53,13 @@ impl ProxyIdentity {
         self
     }
 
+    /// Names the workload, for metrics.
+    #[must_use]
+    pub fn workload(mut self, name: impl Into<String>) -> Self {
+        self.workload = name.into();
+        self
+    }
+
     /// `a=1,b=2`, for messages.
     #[cfg_attr(not(feature = "net"), allow(dead_code, reason = "only the engine reads it"))]
     pub(crate) fn labels_text(&self) -> String {

@@ -31,6 +31,10 @@ pub(crate) struct WorkerEndpoint {
     key: EndpointKey,
     /// The address as logs write it.
     name: Box<str>,
+    #[allow(
+        clippy::vec_box,
+        reason = "connections move between pool, request and body; a box moves as a pointer"
+    )]
     idle: RefCell<Vec<Box<UpstreamConnection>>>,
     pub(crate) cells: Arc<EndpointCells>,
 }

@@ -258,7 +258,7 @@ fn write_or_dash(text: Option<&str>, out: &mut Vec<u8>) {
 
 /// Escapes what could end the field or drive a terminal (`PROXY-LOG-06`).
 fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    let plain = |byte: u8| (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\');
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte) && (byte != b'"') && (byte != b'\\');
     // Without an early end and in bytes, the compiler tests many at once.
     let special = |byte: u8| {
         u8::from(byte.wrapping_sub(0x20) >= 0x5f) | u8::from(byte == b'"') | u8::from(byte == b'\\')
