@@ -81,6 +81,8 @@ pub(crate) struct Engine {
     log: Option<LogWriter>,
     requests: UnboundedReceiver<Request>,
     report: Box<dyn Fn(&Findings)>,
+    /// What has been reported already.
+    shown: HashSet<String>,
 }
 
 /// What ended [`Engine::run`].
@@ -106,7 +108,10 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let mut source = Source::new(options.config.clone(), options.context.clone());
         let admin_socket = options.admin.map(bind_admin).transpose()?;
-        let (snapshot, findings) = source.load().map_err(|error| error.to_string())?;
+        let (snapshot, mut findings) = source.load().map_err(|error| error.to_string())?;
+        let issues = findings.lines();
+        let mut shown = HashSet::new();
+        findings.retain_news(&mut shown);
         report(&findings);
         if snapshot.listeners().is_empty() {
             return Err(nothing_to_serve(&options).into());
@@ -127,7 +132,7 @@ impl Engine {
         let dropped = log.as_ref().map(|(_, writer)| writer.dropped()).unwrap_or_default();
         let (sender, requests) = unbounded_channel();
         let admin = Arc::new(Admin::new(Arc::clone(&shared), levels, sender, concurrency, dropped));
-        admin.set_loaded(Loaded { objects: source.objects(), issues: findings.lines() });
+        admin.set_loaded(Loaded { objects: source.objects(), issues });
         let workers = (0..concurrency)
             .map(|index| {
                 let sink = log.as_ref().map(|(format, writer)| (Arc::clone(format), writer.sink()));
@@ -146,6 +151,7 @@ impl Engine {
             log: log.map(|(_, writer)| writer),
             requests,
             report,
+            shown,
         };
         for (key, role, sockets) in sockets {
             engine.bound.insert(key);
@@ -207,7 +213,7 @@ impl Engine {
 
     /// Reads the configuration again and publishes what is new. What cannot be used keeps its last good form.
     fn reload(&mut self) {
-        let (snapshot, findings) = match self.source.reload() {
+        let (snapshot, mut findings) = match self.source.reload() {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return,
             Err(error) => {
@@ -215,8 +221,9 @@ impl Engine {
                 return;
             }
         };
-        (self.report)(&findings);
         self.admin.set_loaded(Loaded { objects: self.source.objects(), issues: findings.lines() });
+        findings.retain_news(&mut self.shown);
+        (self.report)(&findings);
         if snapshot.listeners().is_empty() {
             tracing::error!("the new configuration has no listener left; the configuration in force stays");
             return;

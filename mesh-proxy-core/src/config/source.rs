@@ -41,6 +41,20 @@ impl Findings {
         Arc::new(diagnostics.chain(issues).chain(kept).collect())
     }
 
+    /// Leaves what a running proxy should say: warnings and errors that `shown` does not have yet. Afterwards `shown`
+    /// has those of this configuration.
+    pub(crate) fn retain_news(&mut self, shown: &mut HashSet<String>) {
+        let mut now = HashSet::new();
+        let mut is_new = |severity: Severity, line: String| {
+            let new = severity > Severity::Info && !shown.contains(&line);
+            now.insert(line);
+            new
+        };
+        self.diagnostics.retain(|found| is_new(found.severity, found.to_string()));
+        self.issues.retain(|found| is_new(found.severity, found.to_string()));
+        *shown = now;
+    }
+
     /// How many findings have this severity.
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.diagnostics.iter().filter(|found| found.severity == severity).count()
@@ -197,5 +211,21 @@ mod tests {
         let (snapshot, findings) = source.reload().expect("readable").expect("changed");
         assert!(answers(&snapshot, "/two") && !answers(&snapshot, "/one"));
         assert!(findings.kept.is_empty());
+    }
+
+    #[test]
+    fn a_finding_is_told_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("route.yaml");
+        std::fs::write(&path, route("/one").replace("  http:", "  htttp:")).expect("written");
+        let mut source = Source::new(vec![path.clone()], Context::default());
+        let mut shown = HashSet::new();
+        let (_, mut findings) = source.load().expect("readable");
+        findings.retain_news(&mut shown);
+        assert!(findings.count(Severity::Error) > 0);
+        std::fs::write(&path, route("/two").replace("  http:", "  htttp:")).expect("written");
+        let (_, mut findings) = source.reload().expect("readable").expect("changed");
+        findings.retain_news(&mut shown);
+        assert_eq!(findings.count(Severity::Error), 0, "{:?}", findings.lines());
     }
 }

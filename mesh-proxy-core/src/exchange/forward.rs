@@ -210,8 +210,12 @@ impl Sending<'_> {
             }
             let timeout = self.compiled.connect_timeout;
             let max_requests = self.compiled.max_requests_per_connection;
-            let attempt = attempt::run(&endpoint, &mut self.request, timeout, max_requests);
-            let ended = self.clock.run(attempt).await;
+            // Pinned here: passed on by value, it would be copied whole.
+            let ended = {
+                let attempt =
+                    std::pin::pin!(attempt::run(&endpoint, &mut self.request, timeout, max_requests));
+                self.clock.run(attempt).await
+            };
             if let Ok(attempted) = &ended {
                 record.set_upstream_local(attempted.connection.local().clone());
             }

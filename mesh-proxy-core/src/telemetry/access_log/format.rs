@@ -106,11 +106,16 @@ impl LogFormat {
                 text.push(b'%');
                 continue;
             }
-            if !text.is_empty() {
-                compiled.parts.push(Part::Text(std::mem::take(&mut text).into()));
+            match compiled.operator(operator)? {
+                // Always unset: part of the text around it.
+                Part::Operator(Operator::Unset, _) => text.push(b'-'),
+                part => {
+                    if !text.is_empty() {
+                        compiled.parts.push(Part::Text(std::mem::take(&mut text).into()));
+                    }
+                    compiled.parts.push(part);
+                }
             }
-            let part = compiled.operator(operator)?;
-            compiled.parts.push(part);
         }
         text.extend_from_slice(rest.as_bytes());
         if !format.ends_with('\n') {

@@ -99,7 +99,8 @@ impl LogSink {
             return;
         }
         // The next buffer starts at the size of this one: a busy worker grows once, an idle one stays small.
-        let next = Vec::with_capacity(self.buffer.len().min(BUFFER_BYTES + 1024));
+        // The slack is for the line that fills it, which would otherwise make it grow by half a buffer.
+        let next = Vec::with_capacity((self.buffer.len() + 4096).min(BUFFER_BYTES + 16 * 1024));
         let full = std::mem::replace(&mut self.buffer, next);
         match self.sender.try_send(Message::Lines(full)) {
             Ok(()) => {}
