@@ -113,7 +113,7 @@ mod tests {
             assert_eq!(overall(capped, header), Some(ms(500)));
         }
         for (text, want) in [
-            (&b"1H"[..], Duration::from_secs(3600)),
+            (&b"1H"[..], Duration::from_hours(1)),
             (b"1M", ms(60_000)),
             (b"1u", Duration::from_micros(1)),
             (b"99999999n", Duration::from_nanos(99_999_999)),
