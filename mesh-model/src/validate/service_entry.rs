@@ -180,7 +180,10 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
                 )
                 .help("add `addresses`, or set the protocol to HTTP or TLS");
         }
-        if let Some(named) = Protocol::from_port_name(name).filter(|named| *named != protocol) {
+        let class = |protocol: Protocol| (protocol.is_http(), protocol.is_tls());
+        let misleads =
+            |named: &Protocol| protocol == Protocol::Unsupported || class(*named) != class(protocol);
+        if let Some(named) = Protocol::from_port_name(name).filter(misleads) {
             if protocol == Protocol::Unsupported {
                 report.info(
                     "MODEL-SE-16",
