@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Istio and Kubernetes resources as Rust types: loading, validation with source positions, name resolution.
+#![doc = include_str!("../README.md")]
 
 mod macros;
 

@@ -138,7 +138,8 @@ impl Node {
             };
             match next {
                 Some((range, node)) => {
-                    key = range.or(key);
+                    // What is missing in a list item is shown at the item, not at the list.
+                    key = range.or_else(|| Some(node.first()));
                     at = node;
                 }
                 // The field is missing: point at the key of what should hold it.

@@ -1,5 +1,11 @@
 //! The resources of the project's founding documents load in `compat` and mean what the documents say.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 use mesh_model::common::StringMatch;
 use mesh_model::{Body, Kind, LoadState, Loaded, Options, Severity, Source, load};

@@ -1,5 +1,12 @@
 //! The cases of `testdata/yaml`: what one object is told, and what a set of objects is told.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, reason = "a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 use mesh_model::{Diagnostic, LoadState, Options, Source, load};
 use serde::Deserialize;

@@ -369,7 +369,9 @@ fn note_unknown_kinds(loaded: &mut Loaded) {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for object in &loaded.objects {
+        // Of a misspelt or removed kind that was said already.
         if let Kind::Other(kind) = &object.kind
+            && matches!(crate::kind::resolve(&object.api_version, kind), crate::kind::Resolved::Unknown)
             && seen.insert((object.api_version.clone(), kind.clone()))
         {
             found.push(

@@ -1,7 +1,7 @@
 //! Turns a document's tree into objects.
 
 use super::context::{Context, Path, Step};
-use super::decode::decode;
+use super::decode::{self, decode};
 use super::gaps::Gaps;
 use super::tree::Tree;
 use super::{Loaded, Options, Profile, legacy};
@@ -236,6 +236,15 @@ fn metadata(root: &mut Value, kind: &Kind, options: &Options, context: &Context)
         } else {
             found.help("add `metadata.name`")
         });
+    } else if decode::is_placeholder(&metadata.name) {
+        context.lost(
+            Diagnostic::error(
+                "MODEL-DOC-12",
+                path("name"),
+                format!("`{}` is an unexpanded placeholder", metadata.name),
+            )
+            .help("render the template before it is read"),
+        );
     } else if !is_subdomain(&metadata.name) && !matches!(kind, Kind::Other(_)) {
         let lower = metadata.name.to_ascii_lowercase();
         if is_subdomain(&lower) {

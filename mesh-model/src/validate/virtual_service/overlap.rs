@@ -16,7 +16,7 @@ pub(super) fn http(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
         let unnamed = |entry: &HttpMatchRequest| HttpMatchRequest { name: String::new(), ..entry.clone() };
         route.matches.iter().map(|entry| format!("{:?}", unnamed(entry))).collect()
     };
-    repeated(report, at, rules.iter().map(keys));
+    repeated(report, at, "http", rules.iter().map(keys));
     prefixes(report, at, rules);
     bare_paths(report, at, rules);
 }
@@ -25,17 +25,22 @@ pub(super) fn tls(report: &mut Report<'_>, at: &At<'_>, rules: &[TlsRoute]) {
     let keys = |route: &TlsRoute| route.matches.iter().map(|entry| format!("{entry:?}")).collect();
     // A TLS rule without match is refused already.
     if rules.iter().all(|route| !route.matches.is_empty()) {
-        repeated(report, at, rules.iter().map(keys));
+        repeated(report, at, "tls", rules.iter().map(keys));
     }
 }
 
 pub(super) fn tcp(report: &mut Report<'_>, at: &At<'_>, rules: &[TcpRoute]) {
     let keys = |route: &TcpRoute| route.matches.iter().map(|entry| format!("{entry:?}")).collect();
-    repeated(report, at, rules.iter().map(keys));
+    repeated(report, at, "tcp", rules.iter().map(keys));
 }
 
 /// MODEL-VS-58 and 59. A rule is given by a text for each of its entries; none matches everything.
-fn repeated(report: &mut Report<'_>, at: &At<'_>, rules: impl ExactSizeIterator<Item = Vec<String>>) {
+fn repeated(
+    report: &mut Report<'_>,
+    at: &At<'_>,
+    list: &str,
+    rules: impl ExactSizeIterator<Item = Vec<String>>,
+) {
     if rules.len() < 2 {
         return;
     }
@@ -48,7 +53,7 @@ fn repeated(report: &mut Report<'_>, at: &At<'_>, rules: impl ExactSizeIterator<
                 .warning(
                     "MODEL-VS-58",
                     &at,
-                    format!("never reached, rule {earlier} has no match and takes everything (IST0130)"),
+                    format!("never reached, `{list}[{earlier}]` has no match and takes everything (IST0130)"),
                 )
                 .help("put the rule without match last");
             continue;
@@ -73,7 +78,7 @@ fn repeated(report: &mut Report<'_>, at: &At<'_>, rules: impl ExactSizeIterator<
                 .warning(
                     "MODEL-VS-58",
                     &at,
-                    format!("never reached, its matches are those of rule {earlier} (IST0130)"),
+                    format!("never reached, its matches are those of `{list}[{earlier}]` (IST0130)"),
                 )
                 .help("remove the rule, or change its match");
             continue;
@@ -83,7 +88,7 @@ fn repeated(report: &mut Report<'_>, at: &At<'_>, rules: impl ExactSizeIterator<
             report.info(
                 "MODEL-VS-59",
                 &matches.index(entry),
-                format!("the match is also in rule {earlier} (IST0131)"),
+                format!("the match is also in `{list}[{earlier}]` (IST0131)"),
             );
         }
     }
@@ -112,7 +117,7 @@ fn prefixes(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
                         "MODEL-VS-60",
                         &matches.index(number),
                         format!(
-                            "`{}` is covered by `{}` of rule {other} (IST0131)",
+                            "`{}` is covered by `{}` of `http[{other}]` (IST0131)",
                             show(prefix),
                             show(wide)
                         ),
