@@ -1,5 +1,11 @@
 //! What users are told of typical mistakes, word for word: the texts are part of the product.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use mesh_model::{Options, Source, load};
 
