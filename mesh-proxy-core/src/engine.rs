@@ -16,7 +16,7 @@ use crate::config::{Findings, Source, Watcher};
 use crate::live::Live;
 use crate::log::LogLevels;
 use crate::shared::Shared;
-use crate::snapshot::{Context, ListenerKey, Snapshot};
+use crate::snapshot::{Context, HttpListener, ListenerKey, Role, Snapshot};
 use crate::telemetry::access_log::{ISTIO_DEFAULT, LogFormat, LogWriter};
 use crate::worker::{Command, WorkerHandle, spawn};
 
@@ -122,8 +122,9 @@ impl Engine {
             .listeners()
             .iter()
             .map(|listener| {
-                let sockets = bind::listen(listener.key.address(), concurrency)
-                    .map_err(|error| bind::explain(&listener.name, listener.key.address(), &error))?;
+                let address = bind_address(&options, listener);
+                let sockets = bind::listen(address, concurrency)
+                    .map_err(|error| bind::explain(&listener.name, address, &error))?;
                 Ok((listener.key, listener.role, sockets))
             })
             .collect::<Result<_, String>>()?;
@@ -170,7 +171,8 @@ impl Engine {
     /// The listeners in force, by name.
     pub(crate) fn listeners(&self) -> Vec<(String, SocketAddr)> {
         let published = self.shared.live().current().load();
-        published.snapshot.listeners().iter().map(|l| (l.name.clone(), l.key.address())).collect()
+        let listeners = published.snapshot.listeners().iter();
+        listeners.map(|listener| (listener.name.clone(), bind_address(&self.options, listener))).collect()
     }
 
     /// Serves until `stop` resolves or the admin interface asks for the end, then drains.
@@ -230,11 +232,14 @@ impl Engine {
         }
         let mut new = Vec::new();
         for listener in snapshot.listeners().iter().filter(|listener| !self.bound.contains(&listener.key)) {
-            match bind::listen(listener.key.address(), self.workers.len()) {
+            match bind::listen(bind_address(&self.options, listener), self.workers.len()) {
                 Ok(sockets) => new.push((listener.key, listener.role, sockets)),
                 // PROXY-START-02: at run time, an issue of this one listener.
                 Err(error) => {
-                    tracing::error!("{}", bind::explain(&listener.name, listener.key.address(), &error));
+                    tracing::error!(
+                        "{}",
+                        bind::explain(&listener.name, bind_address(&self.options, listener), &error)
+                    );
                 }
             }
         }
@@ -302,6 +307,14 @@ impl Engine {
         for worker in &mut self.workers {
             worker.join();
         }
+    }
+}
+
+/// Where a listener is bound: where it says, unless the options narrow gateways to one address.
+fn bind_address(options: &Options, listener: &HttpListener) -> SocketAddr {
+    match (options.bind, listener.role) {
+        (Some(ip), Role::Gateway) => SocketAddr::new(ip, listener.key.port),
+        _ => listener.key.address(),
     }
 }
 

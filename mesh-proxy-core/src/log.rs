@@ -49,7 +49,12 @@ impl LogLevels {
 }
 
 fn parse(levels: &str) -> Result<Targets, String> {
-    levels.parse().map_err(|_| {
+    // `Targets` takes a lone word that is no level for a module's name.
+    let known = |level: &str| level.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let well_formed =
+        levels.split(',').all(|part| known(part.rsplit_once('=').map_or(part, |(_, level)| level)));
+    let parsed = if well_formed { levels.parse() } else { "=".parse() };
+    parsed.map_err(|_| {
         format!("log level `{levels}`: use off, error, warn, info, debug or trace, or module=level pairs joined by commas")
     })
 }

@@ -96,7 +96,9 @@ fn answer<B>(admin: &Admin, peer: SocketAddr, request: &Request<B>) -> Response<
         "/config_dump" => json(dump::config(admin)),
         "/issues" => {
             let mut issues = admin.loaded().issues.join("\n");
-            issues.push('\n');
+            if !issues.is_empty() {
+                issues.push('\n');
+            }
             text(StatusCode::OK, issues)
         }
         "/clusters" if parameter(query, "format") == Some("json") => json(dump::clusters(admin)),

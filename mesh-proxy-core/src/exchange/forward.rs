@@ -20,7 +20,7 @@ use super::upgrade::Upgrade;
 use super::{Exchange, draw, edits, hash, mirror, names, response_head};
 use crate::snapshot::{Cluster, Destination, Forward};
 use crate::telemetry::ResponseFlags;
-use crate::upstream::{PickInput, WorkerCluster};
+use crate::upstream::{PickInput, ResetReason, UpstreamError, WorkerCluster};
 
 /// What is kept of a request body for another attempt (`PROXY-RETRY-04`, `PROXY` 3.11).
 const KEEP_BYTES: usize = 256 * 1024;
@@ -112,6 +112,13 @@ pub(super) async fn forward(
     }
     let original = sending.original.take();
 
+    let outcome = outcome.and_then(|attempted| {
+        // A switch that nobody asked for (PROXY-UPG-01).
+        if attempted.response.status() == StatusCode::SWITCHING_PROTOCOLS && !websocket {
+            return Err(LocalReply::upstream(UpstreamError::new(ResetReason::ProtocolError), false));
+        }
+        Ok(attempted)
+    });
     match outcome {
         Ok(attempted) => {
             deliver(exchange, destination, attempted, original.as_ref(), websocket, record, &cors).await
@@ -262,6 +269,10 @@ impl Sending<'_> {
                         }
                         Err(End::Overall) => Err(LocalReply::timeout("response_timeout")),
                         Err(End::PerTry) => Err(LocalReply::timeout("upstream_per_try_timeout")),
+                        // The request's own body broke off: nobody is left to answer.
+                        Err(End::Upstream(error)) if error.reason == ResetReason::LocalReset => {
+                            Err(LocalReply::client_gone())
+                        }
                         Err(End::Upstream(error)) => Err(LocalReply::upstream(error, self.retries > 0)),
                     };
                 }

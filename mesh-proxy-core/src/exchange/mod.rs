@@ -202,6 +202,11 @@ impl Exchange<'_> {
     /// Turns a local reply into the response of this exchange: the route's header edits apply to it
     /// (`ROUTE-HDR-06`), and then what belongs to every response.
     fn local(&self, reply: LocalReply, mut record: Record, parts: Option<&Parts>) -> Response<ResponseBody> {
+        if reply.is_for_nobody() {
+            // Dropped without an end, the record says that the client went away.
+            drop(record);
+            return unavailable();
+        }
         let (status, mut headers, content) = reply.render(&mut record);
         if let (Some((route, destination)), Some(parts)) = (self.route, parts) {
             let plan = match (&route.action, destination) {

@@ -27,6 +27,7 @@ struct Inner {
     grpc_status: Option<GrpcStatus>,
     transport: Option<Box<str>>,
     close: bool,
+    for_nobody: bool,
 }
 
 impl LocalReply {
@@ -44,6 +45,7 @@ impl LocalReply {
             grpc_status: None,
             transport: None,
             close: false,
+            for_nobody: false,
         }))
     }
 
@@ -123,6 +125,18 @@ impl LocalReply {
     /// An answered preflight (`ROUTE-CORS-05`).
     pub(crate) fn preflight() -> Self {
         Self::empty(StatusCode::OK, "cors_response")
+    }
+
+    /// Stands for an answer to a client that has gone away; [`Self::is_for_nobody`] tells.
+    pub(crate) fn client_gone() -> Self {
+        let mut reply = Self::empty(StatusCode::SERVICE_UNAVAILABLE, "downstream_remote_disconnect").close();
+        reply.0.for_nobody = true;
+        reply
+    }
+
+    /// Whether the client is gone, so that its record says `DC` and no status.
+    pub(crate) fn is_for_nobody(&self) -> bool {
+        self.0.for_nobody
     }
 
     pub(crate) fn flags(mut self, flags: ResponseFlags) -> Self {

@@ -24,6 +24,10 @@ pub(crate) fn clean_hop_by_hop(headers: &mut HeaderMap, upgraded: bool) {
             remove.push(name.clone());
         }
     }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // PROXY-SMUG-06: of both framings, the length is the one that does not count.
+        headers.remove(header::CONTENT_LENGTH);
+    }
     for name in remove {
         headers.remove(name);
     }

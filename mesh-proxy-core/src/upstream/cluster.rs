@@ -1,6 +1,6 @@
 //! A worker's view of the clusters: endpoints with their idle connections, and the balancer's state.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +36,7 @@ pub(crate) struct WorkerEndpoint {
         reason = "connections move between pool, request and body; a box moves as a pointer"
     )]
     idle: RefCell<Vec<Box<UpstreamConnection>>>,
+    retired: Cell<bool>,
     pub(crate) cells: Arc<EndpointCells>,
 }
 
@@ -59,9 +60,16 @@ impl WorkerEndpoint {
         self.idle.borrow_mut().pop()
     }
 
+    /// No snapshot has this endpoint any more: its connections are closed as they become idle. They refer to the
+    /// endpoint, so keeping one would keep both for ever.
+    fn retire(&self) {
+        self.retired.set(true);
+        self.idle.borrow_mut().clear();
+    }
+
     pub(crate) fn put(&self, connection: Box<UpstreamConnection>) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
+        if idle.len() < MAX_IDLE && !self.retired.get() {
             idle.push(connection);
         }
     }
@@ -159,6 +167,7 @@ impl UpstreamClusters {
                                     name: key.address.to_string().into(),
                                     key: key.clone(),
                                     idle: RefCell::default(),
+                                    retired: Cell::new(false),
                                     cells: registry.register(key.clone()),
                                 })
                             },
@@ -179,7 +188,11 @@ impl UpstreamClusters {
                 }
             })
             .collect();
-        self.known = kept;
+        for (key, endpoint) in std::mem::replace(&mut self.known, kept) {
+            if !self.known.contains_key(&key) {
+                endpoint.retire();
+            }
+        }
         clusters
     }
 }
