@@ -1,5 +1,6 @@
 //! The resources of the project's founding documents load in `compat` and mean what the documents say.
 #![allow(
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,6 @@
 //! The cases of `testdata/yaml`: what one object is told, and what a set of objects is told.
 #![allow(
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
@@ -84,7 +85,7 @@ fn run(file: &str, api_version: &str, kind: &str) {
 /// Lower case unless it begins with a name that is written otherwise, no full stop, no control characters.
 fn message_grammar(message: &str) {
     let first = message.split(' ').next().unwrap();
-    let named = first.chars().filter(|c| c.is_ascii_uppercase()).count() > 1;
+    let named = first.chars().filter(char::is_ascii_uppercase).count() > 1;
     assert!(
         named || !first.starts_with(|c: char| c.is_ascii_uppercase()) || message.starts_with("RE2"),
         "{message}"
