@@ -192,6 +192,7 @@ mod tests {
         })
     }
 
+    // ROUTE-CORS-04, ROUTE-CORS-05, ROUTE-CORS-06.
     #[test]
     fn preflights_route_cors_04_05_06() {
         assert_eq!(
@@ -210,6 +211,7 @@ mod tests {
         }
     }
 
+    // ROUTE-CORS-03, ROUTE-CORS-07, ROUTE-CORS-08, ROUTE-CORS-10.
     #[test]
     fn actual_requests_route_cors_03_07_08_10() {
         let answer = ask(&policy(), "GET", "cors.com", Some("GET"));

@@ -206,6 +206,7 @@ mod tests {
         index
     }
 
+    // ROUTE-HOST-24, ROUTE-HOST-25, ROUTE-HOST-26.
     #[test]
     fn order_route_host_24_25_26() {
         let domains =
@@ -238,6 +239,7 @@ mod tests {
         assert_eq!(index(&["a.com", "*.b.com"]).find("c.com"), None);
     }
 
+    // ROUTE-HOST-21, ROUTE-HOST-22.
     #[test]
     fn ports_route_host_21_22() {
         for (authority, want) in [

@@ -96,7 +96,7 @@ pub enum Condition {
 }
 
 impl<'t> Explanation<'t> {
-    pub(crate) fn no_virtual_host(_authority: &str) -> Self {
+    pub(crate) fn no_virtual_host() -> Self {
         Self { virtual_host: None, outcome: Outcome::NoVirtualHost, rules: Vec::new() }
     }
 

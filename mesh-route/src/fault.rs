@@ -138,6 +138,7 @@ impl Abort {
 mod tests {
     use super::*;
 
+    // ROUTE-CASE-71, ROUTE-CASE-72, ROUTE-FLT-02, ROUTE-FLT-03.
     #[test]
     fn worked_cases_71_72_route_flt_02_03() {
         let half = Fault::new().abort(Percentage::from_percent(50.0), Abort::http(500).unwrap());

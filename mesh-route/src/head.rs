@@ -186,3 +186,60 @@ impl<H: ?Sized> fmt::Debug for RequestHead<'_, H> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: &(impl Headers + ?Sized)) {
+        let values: Vec<&[u8]> = lines.values("x-user").collect();
+        assert_eq!(values, [&b"ann"[..], b"\xFF"], "line by line, in order (ROUTE-MATCH-23)");
+        assert_eq!(lines.first("accept"), Some(&b""[..]));
+        assert_eq!(lines.first("x-none"), None);
+        // No request can carry it, so it is missing; it must not make a lookup fail either.
+        assert_eq!(lines.first("not a name@"), None);
+    }
+
+    const LINES: [(&str, &[u8]); 3] = [("X-User", b"ann"), ("accept", b""), ("x-user", b"\xFF")];
+
+    #[test]
+    fn pairs_are_headers() {
+        check(&LINES);
+        check(&LINES.to_vec());
+        check(&LINES.as_slice());
+        check(&LINES[..]);
+        assert_eq!(NoHeaders.first("x-user"), None);
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn a_header_map_is_headers() {
+        let mut map = http::HeaderMap::new();
+        for (name, value) in LINES {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+            map.append(name, http::HeaderValue::from_bytes(value).unwrap());
+        }
+        check(&map);
+    }
+
+    #[test]
+    fn the_query_starts_at_the_first_mark() {
+        // ROUTE-MATCH-10, ROUTE-MATCH-40.
+        for (target, path, query) in [
+            ("/a", "/a", None),
+            ("/a?", "/a", Some("")),
+            ("/a?b?c", "/a", Some("b?c")),
+            ("?b", "", Some("b")),
+            ("", "", None),
+        ] {
+            let head = RequestHead::new("GET", "h", target, &NoHeaders);
+            assert_eq!((head.path(), head.query()), (path, query), "{target}");
+        }
+    }
+
+    #[test]
+    fn debug_output_keeps_secrets() {
+        let head = RequestHead::new("GET", "h", "/", &LINES);
+        assert!(!format!("{head:?}").contains("ann"));
+    }
+}

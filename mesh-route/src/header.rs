@@ -126,6 +126,7 @@ mod tests {
         assert!(!holds("x", StringMatch::exact("v"), false, &[("x", "v,w")]));
     }
 
+    // ROUTE-MATCH-21, ROUTE-MATCH-27, ROUTE-MATCH-28.
     #[test]
     fn keys_route_match_21_27_28() {
         assert!(holds("X-User", StringMatch::exact("ann"), false, &[("x-uSER", "ann")]), "names fold");

@@ -31,6 +31,7 @@ impl<T> Mirror<T> {
 mod tests {
     use super::*;
 
+    // ROUTE-CASE-66, ROUTE-MIR-01, ROUTE-MIR-02.
     #[test]
     fn worked_case_66_route_mir_01_02() {
         assert!(Mirror::new("m", Percentage::from_percent(0.0)).is_none());

@@ -202,6 +202,7 @@ mod tests {
         }
     }
 
+    // ROUTE-PATH-03, ROUTE-PATH-06, ROUTE-PATH-07, ROUTE-PATH-11.
     #[test]
     fn dots_route_path_03_06_07_11() {
         paths(
@@ -229,6 +230,7 @@ mod tests {
         );
     }
 
+    // ROUTE-PATH-04, ROUTE-PATH-05, ROUTE-PATH-11.
     #[test]
     fn characters_route_path_04_05_11() {
         paths(
@@ -251,6 +253,7 @@ mod tests {
         );
     }
 
+    // ROUTE-PATH-08, ROUTE-PATH-09.
     #[test]
     fn slashes_route_path_08_09() {
         paths(
@@ -286,6 +289,7 @@ mod tests {
         );
     }
 
+    // ROUTE-PATH-02, ROUTE-PATH-04, ROUTE-PATH-05.
     #[test]
     fn refused_route_path_02_04_05() {
         for mode in [Raw, Base, Merge, Decode] {

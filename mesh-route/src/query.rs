@@ -38,6 +38,7 @@ mod tests {
         QueryMatch::new("k", value.clone()).holds(RequestHead::new("GET", "", target, &NoHeaders).query())
     }
 
+    // ROUTE-MATCH-40..44.
     #[test]
     fn values_route_match_40_to_44() {
         let exact = |text: &str| StringMatch::exact(text);

@@ -197,6 +197,7 @@ mod tests {
         assert_eq!(error.to_string(), "redirect status is 304, must be 301, 302, 303, 307 or 308");
     }
 
+    // ROUTE-RDR-08, ROUTE-RDR-09.
     #[test]
     fn paths_route_rdr_08_09() {
         check(&redirect().uri("/new"), "http://host/foo?key=v", "http://host/new?key=v");
@@ -213,6 +214,7 @@ mod tests {
         check(&redirect().prefix_rewrite(None, "/x/"), "http://host/baz", "http://host/x/baz");
     }
 
+    // ROUTE-RDR-03, ROUTE-RDR-04, ROUTE-RDR-07.
     #[test]
     fn schemes_and_authorities_route_rdr_03_04_07() {
         let https = redirect().scheme("https");
@@ -227,6 +229,7 @@ mod tests {
         check(&redirect().authority("O.com:99"), "http://x.com:1/a", "http://O.com:99/a");
     }
 
+    // ROUTE-RDR-05, ROUTE-RDR-06.
     #[test]
     fn ports_route_rdr_05_06() {
         use ServerScheme::{Http, Https};

@@ -332,6 +332,7 @@ mod tests {
         assert!(!on("").is_retriable(&Attempt::ConnectFailure));
     }
 
+    // ROUTE-CASE-69, ROUTE-CASE-70.
     #[test]
     fn worked_cases_69_70() {
         let default = RetryPolicy::default();

@@ -170,6 +170,7 @@ mod tests {
         PathRewrite::regex(pattern, substitution, &Limits::new()).unwrap()
     }
 
+    // ROUTE-RWR-01, ROUTE-RWR-04, ROUTE-RWR-05.
     #[test]
     fn prefixes_route_rwr_01_04_05() {
         uri(Some(&PathMatch::prefix("/foo")), "/", &[("/foo/a", "//a"), ("/foo", "/"), ("/foox?q", "/x?q")]);
@@ -178,6 +179,7 @@ mod tests {
         uri(Some(&PathMatch::prefix("/a")), "b?c", &[("/a/x?y", "b?c/x?y")]);
     }
 
+    // ROUTE-RWR-02, ROUTE-RWR-03.
     #[test]
     fn whole_paths_route_rwr_02_03() {
         uri(Some(&PathMatch::exact("/a")), "/b", &[("/a", "/b"), ("/a?q=1", "/b?q=1")]);
@@ -193,6 +195,7 @@ mod tests {
         uri(Some(&gw), "/x/", &[("/gw", "/x"), ("/gw/a", "/x/a")]);
     }
 
+    // ROUTE-RWR-06, ROUTE-RWR-07.
     #[test]
     fn regexes_route_rwr_06_07() {
         let service = regex("^/service/([^/]+)(/.*)$", r"/customprefix/\2/\1");

@@ -94,6 +94,7 @@ mod tests {
 
     use super::*;
 
+    // ROUTE-CASE-52, ROUTE-WGT-01, ROUTE-WGT-02.
     #[test]
     fn worked_case_52_route_wgt_01_02() {
         let split = WeightedSplit::new([(0, 1), (1, 3)]).unwrap();

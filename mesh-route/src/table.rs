@@ -267,7 +267,7 @@ impl<A> RouteTable<A> {
     pub fn explain<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> Explanation<'_> {
         match self.virtual_host(head.authority()) {
             Some(host) => Explanation::of_host(host, head),
-            None => Explanation::no_virtual_host(head.authority()),
+            None => Explanation::no_virtual_host(),
         }
     }
 

@@ -90,6 +90,7 @@ mod tests {
         Duration::from_millis(amount)
     }
 
+    // ROUTE-TMO-01, ROUTE-TMO-03.
     #[test]
     fn limits_route_tmo_01_03() {
         assert_eq!(Timeouts::new().limits(), Limit { overall: None, per_try: None });

@@ -7,9 +7,11 @@
     reason = "tests fail by panicking and read files"
 )]
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod common;
 
+use std::collections::BTreeMap;
+
+use common::{Failures, read};
 use mesh_route::{
     Conditions, Limits, Lookup, PathMatch, PathNormalization, RequestHead, RouteTable, StringMatch,
     VirtualHost, normalize_path,
@@ -36,9 +38,11 @@ struct Test {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Host {
     domains: Vec<String>,
+    #[serde(default)]
+    tls_required: bool,
     rules: Vec<Rule>,
 }
 
@@ -191,9 +195,10 @@ impl Test {
             builder
                 .virtual_host(host(if self.domains.is_empty() { &every } else { &self.domains }, &self.rules))
         } else {
-            self.hosts
-                .iter()
-                .fold(builder, |builder, each| builder.virtual_host(host(&each.domains, &each.rules)))
+            self.hosts.iter().fold(builder, |builder, each| {
+                let built = host(&each.domains, &each.rules);
+                builder.virtual_host(if each.tls_required { built.require_tls() } else { built })
+            })
         };
         builder.build().unwrap()
     }
@@ -226,33 +231,24 @@ impl Case {
     }
 }
 
-fn read<T: for<'d> Deserialize<'d>>(file: &str) -> T {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata/route").join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// Runs a file; all failures are told at once.
-fn run(file: &str) {
+fn run(file: &'static str) {
     let Cases { test: tests } = read(file);
-    let mut failures = Vec::new();
+    let mut failures = Failures::of(file);
     for test in &tests {
-        assert!(test.spec.starts_with("ROUTE-"), "{file}: {}: cites no rule", test.name);
+        failures.begin(&test.name, &test.spec);
         let table = test.table();
         for case in &test.cases {
             let (got, upstream) = case.run(&table);
             let (method, target) = case.request();
-            let what = format!("{file}: {}: {method} {target}", test.name);
             let why = case.why.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-            if got != case.want {
-                failures.push(format!("{what}: want {}, got {got}{why}", case.want));
-            }
-            if let Some(want) = case.upstream.as_ref().filter(|want| **want != upstream) {
-                failures.push(format!("{what}: want upstream {want}, got {upstream}{why}"));
+            let what = format!("{method} {target}{why}");
+            failures.check(&test.name, &what, &got, &case.want);
+            if let Some(want) = &case.upstream {
+                failures.check(&test.name, &format!("{what}, upstream"), &upstream, want);
             }
         }
     }
-    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+    failures.finish();
 }
 
 #[test]
@@ -273,15 +269,13 @@ fn hosts() {
 #[test]
 fn normalization() {
     let Paths { path: tests } = read("normalize.toml");
-    let mut failures = Vec::new();
+    let mut failures = Failures::of("normalize.toml");
     for test in &tests {
+        failures.begin(&test.spec, &test.spec);
         for (raw, want) in &test.cases {
             let got = normalize_path(raw, test.mode.into());
-            let got = got.as_deref().unwrap_or("400");
-            if got != want {
-                failures.push(format!("normalize.toml: {}: {raw}: want {want}, got {got}", test.spec));
-            }
+            failures.check(&test.spec, raw, &got.as_deref().unwrap_or("400"), &want.as_str());
         }
     }
-    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+    failures.finish();
 }

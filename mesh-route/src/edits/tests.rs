@@ -64,6 +64,7 @@ fn remove(name: &str) -> HeaderEdits {
     HeaderEdits::new().remove(name).unwrap()
 }
 
+// ROUTE-HDR-01, ROUTE-HDR-02.
 #[test]
 fn order_inside_a_level_route_hdr_01_02() {
     let level = HeaderEdits::new()
@@ -108,6 +109,7 @@ fn empty_values_route_hdr_07() {
     assert_eq!(client().after(&HeaderPlan::route_only(add("x", "%RESP(a)%"))), "x: C");
 }
 
+// ROUTE-HDR-09, ROUTE-HDR-10.
 #[test]
 fn values_route_hdr_09_10() {
     for (value, want) in [
@@ -143,6 +145,7 @@ fn values_route_hdr_09_10() {
     }
 }
 
+// ROUTE-HDR-09, ROUTE-HDR-11.
 #[test]
 fn refused_values_route_hdr_09_11() {
     let message = |value: &str| {
@@ -178,6 +181,7 @@ fn names_route_hdr_08() {
     }
 }
 
+// ROUTE-CASE-64, ROUTE-RWR-10.
 #[test]
 fn authority_route_rwr_10_case_64() {
     let (route, destination) = (set(":authority", "R"), set("Host", "D"));
