@@ -91,6 +91,7 @@ mod tests {
         ClaimMatch { key: key.into(), path: ClaimPath::from_header_key(key).unwrap(), value, invert }
     }
 
+    // ROUTE-MATCH-32.
     #[test]
     fn keys_route_match_32() {
         for (key, want) in [
@@ -112,6 +113,7 @@ mod tests {
         }
     }
 
+    // ROUTE-MATCH-32.
     #[test]
     fn values_route_match_32() {
         let list = One(&["groups"], &["dev", "ops"]);

@@ -224,6 +224,7 @@ mod tests {
         assert_eq!(ask(&bare, "OPTIONS", "any.org", Some("GET")), "preflight allow-origin=any.org");
     }
 
+    // ROUTE-CORS-02.
     #[test]
     fn origins_route_cors_02() {
         let regex =

@@ -61,6 +61,7 @@ impl DirectResponse {
 mod tests {
     use super::*;
 
+    // ROUTE-DIR-01.
     #[test]
     fn bounds_route_dir_01() {
         assert!(DirectResponse::new(200, "").is_ok_and(|response| response.content_type().is_none()));

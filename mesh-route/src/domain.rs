@@ -257,6 +257,7 @@ mod tests {
         }
     }
 
+    // ROUTE-HOST-29.
     #[test]
     fn duplicates_are_refused_route_host_29() {
         for domains in [["a.com", "A.com"], ["*", "*"], ["*.a.com", "*.A.com"], ["a*", "a*"]] {

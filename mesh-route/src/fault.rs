@@ -154,6 +154,7 @@ mod tests {
         assert!(both.decide(10, 3).abort.is_some());
     }
 
+    // ROUTE-FLT-04.
     #[test]
     fn replies_route_flt_04() {
         let reply = |abort: Abort, is_grpc| {

@@ -82,6 +82,7 @@ impl GrpcStatus {
 mod tests {
     use super::*;
 
+    // ROUTE-ERR-04.
     #[test]
     fn local_replies_route_err_04() {
         for (http, grpc) in [

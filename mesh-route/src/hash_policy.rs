@@ -54,6 +54,7 @@ fn cookie<'l>(line: &'l [u8], name: &str) -> Option<&'l [u8]> {
 mod tests {
     use super::*;
 
+    // ROUTE-ACT-10.
     #[test]
     fn inputs_route_act_10() {
         let lines =

@@ -86,6 +86,7 @@ mod tests {
         HeaderMatch::new(key, value, invert).holds(&head)
     }
 
+    // ROUTE-MATCH-25.
     #[test]
     fn without_headers_route_match_25() {
         // Columns: missing, present and empty, `v`, another value that starts with `v`, another value.
@@ -107,6 +108,7 @@ mod tests {
         );
     }
 
+    // ROUTE-MATCH-22.
     #[test]
     fn a_missing_header_fails_every_kind_route_match_22() {
         for value in
@@ -117,6 +119,7 @@ mod tests {
         }
     }
 
+    // ROUTE-MATCH-23.
     #[test]
     fn repeated_lines_route_match_23() {
         let lines = [("x", "v"), ("X", "w")];

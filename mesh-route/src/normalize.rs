@@ -281,6 +281,7 @@ mod tests {
         paths(Raw, &[("/a/../%61//b\\{", "/a/../%61//b\\{")]);
     }
 
+    // ROUTE-PATH-01.
     #[test]
     fn the_query_stays_route_path_01() {
         paths(

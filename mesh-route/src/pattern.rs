@@ -155,6 +155,7 @@ mod tests {
         Pattern::whole(pattern, &Limits::new()).unwrap()
     }
 
+    // ROUTE-RX-01.
     #[test]
     fn the_whole_text_must_match_route_rx_01() {
         let pattern = whole("/a|/b");
@@ -165,6 +166,7 @@ mod tests {
         assert_eq!(error.to_string(), "`a)|(b` does not compile: unexpected `)`");
     }
 
+    // ROUTE-RX-04.
     #[test]
     fn limits_route_rx_04() {
         let kind = |pattern: &str, limits: &Limits| Pattern::whole(pattern, limits).unwrap_err().kind();

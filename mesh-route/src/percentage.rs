@@ -57,6 +57,7 @@ impl Percentage {
 mod tests {
     use super::*;
 
+    // ROUTE-MIR-02.
     #[test]
     fn truncation_route_mir_02() {
         for (value, numerator) in [
@@ -74,6 +75,7 @@ mod tests {
         assert!(Percentage::from_percent(f64::INFINITY).includes(u64::MAX));
     }
 
+    // ROUTE-MODEL-06.
     #[test]
     fn draws_route_model_06() {
         let half = Percentage::from_percent(50.0);

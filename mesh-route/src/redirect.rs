@@ -187,6 +187,7 @@ mod tests {
         assert_eq!(redirect.location(&head), want, "{from}");
     }
 
+    // ROUTE-RDR-01.
     #[test]
     fn statuses_route_rdr_01() {
         for status in [301, 302, 303, 307, 308] {
@@ -243,6 +244,7 @@ mod tests {
         check(&redirect().authority("o.com:99").port(444, Http), "http://b/", "http://o.com:99:444/");
     }
 
+    // ROUTE-RDR-11.
     #[test]
     fn tls_required_route_rdr_11() {
         let head = RequestHead::new("POST", "x.com:80", "/a?b", &NoHeaders);

@@ -282,6 +282,7 @@ mod tests {
         Attempt::Response { status: 200, grpc_status: Some(status), rate_limited: false }
     }
 
+    // ROUTE-RTY-04.
     #[test]
     fn conditions_route_rty_04() {
         use Attempt::{ConnectFailure, Final, PerTryTimeout, RefusedStream, Reset, ResetBeforeRequest};
@@ -325,6 +326,7 @@ mod tests {
         assert!(!on("5xx").is_retriable(&limited) && on("envoy-ratelimited").is_retriable(&limited));
     }
 
+    // ROUTE-RTY-03.
     #[test]
     fn lists_route_rty_03() {
         assert!(on(" 503 ,, 5xy,nonsense ").is_retriable(&Attempt::response(503)));
@@ -351,6 +353,7 @@ mod tests {
         assert_eq!(RetryPolicy::none().decide(&Attempt::ConnectFailure, 0, 0), RetryDecision::Done);
     }
 
+    // ROUTE-RTY-07.
     #[test]
     fn waits_route_rty_07() {
         let policy = RetryPolicy::new(9);

@@ -188,6 +188,7 @@ mod tests {
         uri(None, "/base", &[("/anything", "/baseanything")]);
     }
 
+    // ROUTE-RWR-11.
     #[test]
     fn segments_route_rwr_11() {
         let gw = PathMatch::segment_prefix("/gw");
@@ -210,6 +211,7 @@ mod tests {
         assert_eq!(regex("^/a", "/b").apply("/a/a"), "/b/a", "`^` is the start of the path");
     }
 
+    // ROUTE-RWR-06.
     #[test]
     fn refused_substitutions_route_rwr_06() {
         let message = |pattern: &str, text: &str| {

@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(*WeightedSplit::single(3).pick(u64::MAX), 3);
     }
 
+    // ROUTE-WGT-03.
     #[test]
     fn refused_route_wgt_03() {
         let error = WeightedSplit::new([(0, 0), (1, 0)]).unwrap_err();

@@ -101,6 +101,7 @@ mod tests {
         assert_eq!(Timeouts::new().per_try(ms(5)).limits().per_try, Some(ms(5)));
     }
 
+    // ROUTE-TMO-04.
     #[test]
     fn grpc_timeouts_route_tmo_04() {
         let capped = Timeouts::new().route(ms(500));

@@ -1,4 +1,5 @@
 //! The table against a slow, obviously right model: a scan over plain data, written from the reference alone.
+//! Holds ROUTE-PROP-01..08, ROUTE-PROP-11 and ROUTE-PROP-12; the name of each test says which.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -82,6 +82,7 @@ fn order_inside_a_level_route_hdr_01_02() {
     assert_eq!(Lines::new(&[]).after(&HeaderPlan::route_only(sorted)), "c: 0|a: 1|b: 2");
 }
 
+// ROUTE-HDR-03.
 #[test]
 fn one_destination_route_hdr_03() {
     let plan = HeaderPlan::single_destination;
@@ -92,6 +93,7 @@ fn one_destination_route_hdr_03() {
     assert_eq!(client().after(&plan(add("x", "R"), set("x", "D"))), "x: D|x: R");
 }
 
+// ROUTE-HDR-04.
 #[test]
 fn several_destinations_route_hdr_04() {
     let plan = HeaderPlan::weighted_destination;
@@ -101,6 +103,7 @@ fn several_destinations_route_hdr_04() {
     assert_eq!(client().after(&plan(set("y", "%REQ(x)%"), set("x", "D"))), "x: D|y: D");
 }
 
+// ROUTE-HDR-07.
 #[test]
 fn empty_values_route_hdr_07() {
     let client = || Lines::new(&[("x", "C")]);
@@ -171,6 +174,7 @@ fn refused_values_route_hdr_09_11() {
     assert_eq!(message("a\r\nb"), "header value `a\\r\\nb` holds the control character 0x0d");
 }
 
+// ROUTE-HDR-08.
 #[test]
 fn names_route_hdr_08() {
     let edits =

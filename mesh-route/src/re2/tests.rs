@@ -17,6 +17,7 @@ fn accepts(pattern: &str, yes: &[&[u8]], no: &[&[u8]]) {
     }
 }
 
+// ROUTE-RX-05.
 #[test]
 fn braces_that_are_no_repetition_are_text_route_rx_05() {
     accepts("a{,2}", &[b"a{,2}"], &[b"", b"a", b"aa"]);
@@ -31,6 +32,7 @@ fn braces_that_are_no_repetition_are_text_route_rx_05() {
     accepts("a{1,2}?", &[b"a", b"aa"], &[b"aaa"]);
 }
 
+// ROUTE-RX-05.
 #[test]
 fn quoting_and_escapes_route_rx_05() {
     accepts(r"\Qa.b*\E+", &[b"a.b*", b"a.b**"], &[b"axb*"]);
@@ -43,6 +45,7 @@ fn quoting_and_escapes_route_rx_05() {
     accepts(r"a\Cb", &[b"a\nb", b"a\xFFb"], &[b"ab", "aéb".as_bytes()]);
 }
 
+// ROUTE-RX-02.
 #[test]
 fn one_byte_is_one_character_route_rx_02() {
     accepts("a.b", &[b"axb", b"a\xFFb"], &["aéb".as_bytes(), b"a\nb"]);
@@ -60,6 +63,7 @@ fn one_byte_is_one_character_route_rx_02() {
     accepts(r"[[:space:]]", &[b"\x0B", b" "], &[b"a"]);
 }
 
+// ROUTE-RX-05.
 #[test]
 fn properties_are_cut_to_latin_1_route_rx_05() {
     accepts(r"\pL", &[b"a", b"Z", b"\xE9", b"\xAA"], &[b"1", b"\xF7"]);
@@ -74,6 +78,7 @@ fn properties_are_cut_to_latin_1_route_rx_05() {
     accepts(r"\p{Latin}", &[b"a", b"\xC0"], &[b"1"]);
 }
 
+// ROUTE-RX-05.
 #[test]
 fn classes_have_no_set_operations_route_rx_05() {
     accepts("[a&&b]", &[b"a", b"&", b"b"], &[b"c"]);
@@ -95,6 +100,7 @@ fn classes_have_no_set_operations_route_rx_05() {
     accepts(r"[^\x00-\x{FF}]|a", &[b"a"], &[b"b"]);
 }
 
+// ROUTE-RX-07.
 #[test]
 fn common_syntax_route_rx_07() {
     accepts("^/a$", &[b"/a"], &[b"/a\n"]);
@@ -117,6 +123,7 @@ fn common_syntax_route_rx_07() {
     accepts("(a{30}){30}", &[&[b'a'; 900]], &[&[b'a'; 899]]);
 }
 
+// ROUTE-RX-06.
 #[test]
 fn what_re2_refuses_is_refused_route_rx_06() {
     for (pattern, why) in [
