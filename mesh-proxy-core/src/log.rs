@@ -53,8 +53,7 @@ fn parse(levels: &str) -> Result<Targets, String> {
     let known = |level: &str| level.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     let well_formed =
         levels.split(',').all(|part| known(part.rsplit_once('=').map_or(part, |(_, level)| level)));
-    let parsed = if well_formed { levels.parse() } else { "=".parse() };
-    parsed.map_err(|_| {
+    well_formed.then(|| levels.parse::<Targets>().ok()).flatten().ok_or_else(|| {
         format!("log level `{levels}`: use off, error, warn, info, debug or trace, or module=level pairs joined by commas")
     })
 }

@@ -339,13 +339,15 @@ async fn deliver(
     mut record: Record,
     cors: &CorsDecision<'_>,
 ) -> Response<ResponseBody> {
-    let Attempted { response, connection, active, took } = attempted;
+    let Attempted { response, mut connection, active, took } = attempted;
     let (mut head, incoming) = response.into_parts();
     let service_ms = milliseconds(took);
     record.set_upstream_service_ms(service_ms);
     record.set_details("via_upstream");
     let upgraded = websocket && head.status == StatusCode::SWITCHING_PROTOCOLS;
-    response_head::clean_hop_by_hop(&mut head.headers, upgraded);
+    if response_head::clean_hop_by_hop(&mut head.headers, upgraded) {
+        connection.use_no_more();
+    }
     head.headers.insert(names::X_ENVOY_UPSTREAM_SERVICE_TIME, names::number(service_ms));
     set_cors(&mut head.headers, cors);
     if let Some(original) = original {

@@ -54,6 +54,9 @@ pub(crate) fn prepare(parts: &mut Parts, connection: &Downstream) -> Result<Prep
     Ok(Prepared { websocket })
 }
 
+/// DIFFERENCE ROUTE-PATH-02: Envoy answers 400 to a target with `#`; the HTTP engine has cut the fragment off before it
+/// can be seen. Policy, routing and the upstream all see the path without it.
+///
 /// Brings the authority of an absolute-form target into `host` (`ROUTE-HOST-20`) and refuses what names no host or
 /// several.
 fn authority(parts: &mut Parts) -> Result<(), LocalReply> {

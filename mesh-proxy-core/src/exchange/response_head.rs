@@ -7,9 +7,11 @@ use crate::snapshot::Role;
 
 /// Removes what concerned the connection to the endpoint only (`PROXY-HOP-01`, `-02`). With `upgraded`, the headers
 /// that say so stay.
-pub(crate) fn clean_hop_by_hop(headers: &mut HeaderMap, upgraded: bool) {
+///
+/// Says whether the endpoint framed its message in two ways, after which its connection is not to be used again.
+pub(crate) fn clean_hop_by_hop(headers: &mut HeaderMap, upgraded: bool) -> bool {
     if upgraded || !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
-        return;
+        return false;
     }
     let mut remove: SmallVec<[HeaderName; 4]> = SmallVec::new();
     for value in headers.get_all(header::CONNECTION) {
@@ -24,13 +26,13 @@ pub(crate) fn clean_hop_by_hop(headers: &mut HeaderMap, upgraded: bool) {
             remove.push(name.clone());
         }
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        // PROXY-SMUG-06: of both framings, the length is the one that does not count.
-        headers.remove(header::CONTENT_LENGTH);
-    }
+    // PROXY-SMUG-06: of both framings, the length is the one that does not count.
+    let ambiguous =
+        headers.contains_key(header::TRANSFER_ENCODING) && headers.remove(header::CONTENT_LENGTH).is_some();
     for name in remove {
         headers.remove(name);
     }
+    ambiguous
 }
 
 fn is_hop_by_hop(name: &str) -> bool {
@@ -70,7 +72,7 @@ mod tests {
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        clean_hop_by_hop(&mut headers, false);
+        assert!(!clean_hop_by_hop(&mut headers, false));
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-type"]);
     }
 

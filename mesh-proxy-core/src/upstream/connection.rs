@@ -172,6 +172,11 @@ impl UpstreamConnection {
         })
     }
 
+    /// Keeps the connection out of the pool.
+    pub(crate) fn use_no_more(&mut self) {
+        self.requests_left = 0;
+    }
+
     /// Makes progress on reading and writing.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         if !self.closed && Pin::new(&mut self.driver).poll(cx).is_ready() {

@@ -203,6 +203,11 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, stream: Tc
         let connection = Rc::clone(&connection);
         service_fn(move |request| exchange::handle(Rc::clone(&connection), request))
     };
+    // The HTTP engine decides what a message is. It differs from Envoy here:
+    // DIFFERENCE PROXY-REQ-01: what it refuses gets the status (400, 431) and no body.
+    // DIFFERENCE PROXY-SMUG-01: of `content-length` and `transfer-encoding: chunked` together the chunks count and the
+    // length is dropped; Envoy answers 400. The upstream gets one framing, written anew.
+    // DIFFERENCE PROXY-SMUG-02: a bare line feed ends a line; Envoy answers 400.
     let mut http = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(MAX_REQUEST_HEAD)
