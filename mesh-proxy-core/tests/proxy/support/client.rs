@@ -42,7 +42,7 @@ impl Client {
     }
 
     pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self(Wire::new(TcpStream::connect(address)?)))
+        Ok(Self(Wire::answered(TcpStream::connect(address)?)))
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {

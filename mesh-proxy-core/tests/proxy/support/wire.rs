@@ -9,6 +9,8 @@ use super::PATIENCE;
 pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
+    /// Silence fails the test instead of being an error like any other: a peer that hangs has not closed.
+    must_answer: bool,
 }
 
 /// The start line and the headers of a message. Names are kept as they were sent.
@@ -45,7 +47,12 @@ impl Wire {
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");
         stream.set_write_timeout(Some(PATIENCE)).expect("an option");
-        Self { stream, buffer: Vec::new() }
+        Self { stream, buffer: Vec::new(), must_answer: false }
+    }
+
+    /// A socket whose peer answers or closes; silence for [`PATIENCE`] fails the test.
+    pub(crate) fn answered(stream: TcpStream) -> Self {
+        Self { must_answer: true, ..Self::new(stream) }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -61,7 +68,15 @@ impl Wire {
     /// Reads more; 0 at the end.
     fn fill(&mut self) -> io::Result<usize> {
         let mut chunk = vec![0; 64 * 1024];
-        let read = self.stream.read(&mut chunk)?;
+        let read = match self.stream.read(&mut chunk) {
+            Err(error)
+                if self.must_answer
+                    && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                panic!("neither an answer nor an end for {PATIENCE:?}: {error}");
+            }
+            read => read?,
+        };
         self.buffer.extend_from_slice(&chunk[..read]);
         Ok(read)
     }
