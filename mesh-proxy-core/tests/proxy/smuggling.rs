@@ -112,8 +112,8 @@ fn a_bare_line_feed_does_not_travel() {
         "GET / HTTP/1.1\r\nhost: a\nx: 1\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\n\n",
     ] {
-        let statuses = answers(&proxy, request);
-        assert_eq!(statuses, [200], "{request:?}");
+        // Not `answers`: a client that ends its side while a request is under way has left, as for Envoy.
+        assert_eq!(proxy.connect().exchange(request).status, 200, "{request:?}");
     }
     // The backend's reader takes CRLF only, and would see a line feed within a value.
     let requests = backend.requests();

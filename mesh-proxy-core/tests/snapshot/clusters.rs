@@ -15,7 +15,12 @@ fn addresses(cluster: &Cluster) -> Vec<String> {
     cluster.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect()
 }
 
+/// The rule of `a` with subset v1; an empty block is left out, as `trafficPolicy: {}` is refused (MODEL-DR-2).
 fn rule(policy: &str, subset: &str) -> World {
+    let block =
+        |text: &str| if text.is_empty() { String::new() } else { format!("trafficPolicy: {{{text}}}") };
+    let (policy, subset) = (block(policy), block(subset));
+    let comma = if subset.is_empty() { "" } else { ", " };
     World::new(&[
         sidecar(80, "REGISTRY_ONLY"),
         service("default", "a", "80"),
@@ -24,8 +29,7 @@ fn rule(policy: &str, subset: &str) -> World {
             "default",
             "a",
             &format!(
-                "  host: a\n  trafficPolicy: {{{policy}}}\n  subsets: [{{name: v1, labels: {{version: v1}}, \
-                 trafficPolicy: {{{subset}}}}}]"
+                "  host: a\n  {policy}\n  subsets: [{{name: v1, labels: {{version: v1}}{comma}{subset}}}]"
             ),
         ),
         virtual_service("a", &format!("  hosts: [a]\n  http:\n  - {}", to_subset("a", "v1"))),
@@ -113,7 +117,10 @@ fn load_balancers_lb_map_01_06_08() {
             "{consistentHash: {httpHeaderName: x-user, ringHash: {minimumRingSize: 64}}}",
             LoadBalancer::RingHash(header(), 64),
         ),
-        ("{consistentHash: {httpHeaderName: x-user, maglev: {}}}", LoadBalancer::Maglev(header(), 65537)),
+        (
+            "{consistentHash: {httpHeaderName: x-user, maglev: {tableSize: 65537}}}",
+            LoadBalancer::Maglev(header(), 65537),
+        ),
         (
             "{consistentHash: {httpQueryParameterName: q, maglev: {tableSize: 101}}}",
             LoadBalancer::Maglev(HashSource::QueryParameter("q".to_owned()), 101),

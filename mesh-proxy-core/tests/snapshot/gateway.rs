@@ -116,7 +116,6 @@ fn who_is_bound_route_apply_01_02_04_07() {
     };
     for (gateways, want) in [
         ("door", "|80|a.default"),
-        ("./door", "|80|a.default"),
         ("default/door", "|80|a.default"),
         ("door.default.svc.cluster.local", "|80|a.default"),
         ("mesh", "404"),
