@@ -18,6 +18,8 @@ mod engine;
 #[cfg(feature = "net")]
 mod exchange;
 #[cfg(feature = "net")]
+mod joined;
+#[cfg(feature = "net")]
 mod live;
 #[cfg(feature = "net")]
 mod log;

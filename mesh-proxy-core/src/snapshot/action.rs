@@ -79,6 +79,8 @@ impl From<RetryPolicy> for Retries {
             && (policy.is_retriable(&Attempt::Reset)
                 || policy.is_retriable(&Attempt::PerTryTimeout)
                 || (100..600).map(response(None)).any(|attempt| policy.is_retriable(&attempt)));
+        // DIFFERENCE ROUTE-RTY-04: gRPC conditions look at any response with `grpc-status` in Envoy; here a response to
+        // a request that is not gRPC is not retried for them. Else the default policy would have every request copied.
         let keep_grpc_request =
             keep_request || some && (0..=16).any(|grpc| policy.is_retriable(&response(Some(grpc))(200)));
         Self { policy, keep_request, keep_grpc_request }

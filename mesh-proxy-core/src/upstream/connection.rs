@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use super::cluster::WorkerEndpoint;
 use super::error::{ResetReason, UpstreamError};
 use crate::exchange::RequestBody;
+use crate::joined::Joined;
 
 /// Response heads above this are an upstream protocol error (`PROXY-LIM-02`).
 const MAX_RESPONSE_HEAD: usize = 80 * 1024;
@@ -29,7 +30,7 @@ const FRESH: Duration = Duration::from_millis(5);
 /// A pooled connection.
 pub(crate) struct UpstreamConnection {
     sender: SendRequest<RequestBody>,
-    driver: Connection<TokioIo<TcpStream>, RequestBody>,
+    driver: Connection<TokioIo<Joined>, RequestBody>,
     local: LocalAddress,
     gauge: ConnectionGauge,
     idle_since: Instant,
@@ -97,7 +98,7 @@ impl UpstreamConnection {
         let local = LocalAddress::of(&stream);
         let handshake = Builder::new()
             .max_header_size(MAX_RESPONSE_HEAD)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Joined(stream)))
             .await
             .map_err(|error| UpstreamError::exchange(&error));
         let (sender, driver) = handshake?;
@@ -194,7 +195,7 @@ impl UpstreamConnection {
         })
         .await;
         let parts = self.driver.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+        (parts.io.into_inner().0, parts.read_buf)
     }
 
     /// Returns the connection to its endpoint's pool, if the exchange ended cleanly and it may be used again.

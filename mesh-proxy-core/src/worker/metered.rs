@@ -9,21 +9,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::downstream::Downstream;
+use crate::joined::Joined;
 
 /// The client's socket. hyper does not tell that the head of a request has begun to arrive; counting what it reads
 /// does, and the header timeout needs it.
 pub(crate) struct Metered {
-    stream: TcpStream,
+    stream: Joined,
     connection: Rc<Downstream>,
 }
 
 impl Metered {
     pub(crate) fn new(stream: TcpStream, connection: Rc<Downstream>) -> Self {
-        Self { stream, connection }
+        Self { stream: Joined(stream), connection }
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {
-        self.stream
+        self.stream.0
     }
 }
 
