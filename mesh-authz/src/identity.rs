@@ -1,5 +1,6 @@
 //! Who the peer has proved to be.
 
+use crate::program::hash;
 use crate::spiffe::{SCHEME, SpiffeId};
 
 /// The names in a verified peer certificate, or the one name that a trusted hop has forwarded.
@@ -52,15 +53,27 @@ impl PeerIdentity {
     }
 }
 
-/// One name with what the matchers want to know about it.
+/// One name with what the matchers want to know about it, found out once a connection rather than once a
+/// request (AUTHZ-PERF-16).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
     text: Box<str>,
+    /// Whether the text starts with `spiffe://`.
+    spiffe: bool,
+    /// Where the slash behind the trust domain is, if there is one.
+    domain_end: Option<u32>,
     /// Where the namespace starts, if the text has the five parts of [`SpiffeId`].
     namespace: Option<u32>,
     /// Length of the namespace.
     namespace_len: u32,
+    principal_hash: u64,
+    domain_hash: u64,
+    account_hash: u64,
+    segment_hash: u64,
 }
+
+/// A part of a name and its hash.
+pub(crate) type Hashed<'n> = (&'n [u8], u64);
 
 impl Name {
     fn new(text: &str) -> Self {
@@ -69,11 +82,25 @@ impl Name {
         let start = id.and_then(|id| u32::try_from(SCHEME.len() + id.trust_domain.len() + 4).ok());
         let len = id.and_then(|id| u32::try_from(id.namespace.len()).ok());
         let known = start.zip(len);
-        Self {
+        let principal = text.strip_prefix(SCHEME);
+        let domain_end = principal.and_then(|rest| u32::try_from(SCHEME.len() + rest.find('/')?).ok());
+        let mut name = Self {
             text: text.into(),
+            spiffe: principal.is_some(),
+            domain_end,
             namespace: known.map(|(start, _)| start),
             namespace_len: known.map_or(0, |(_, len)| len),
-        }
+            principal_hash: 0,
+            domain_hash: 0,
+            account_hash: 0,
+            segment_hash: 0,
+        };
+        let of = |part: Option<&[u8]>| part.map_or(0, hash);
+        name.principal_hash = of(name.principal());
+        name.domain_hash = of(name.trust_domain());
+        name.account_hash = of(name.account_key());
+        name.segment_hash = of(name.namespace_segment());
+        name
     }
 
     /// The name as it stands in the certificate.
@@ -83,13 +110,12 @@ impl Name {
 
     /// What follows `spiffe://`, if that is how the name starts.
     pub(crate) fn principal(&self) -> Option<&[u8]> {
-        self.text().strip_prefix(SCHEME.as_bytes())
+        if self.spiffe { self.text().get(SCHEME.len()..) } else { None }
     }
 
     /// The trust domain: what stands between `spiffe://` and the next slash, which must exist.
     pub(crate) fn trust_domain(&self) -> Option<&[u8]> {
-        let rest = self.principal()?;
-        rest.get(..memchr::memchr(b'/', rest)?)
+        self.text().get(SCHEME.len()..self.domain_end? as usize)
     }
 
     /// The namespace of a name that has the five parts.
@@ -109,5 +135,25 @@ impl Name {
     /// `NAMESPACE/sa/ACCOUNT` of a name that has the five parts.
     pub(crate) fn account_key(&self) -> Option<&[u8]> {
         self.text().get(self.namespace? as usize..)
+    }
+
+    /// [`principal`](Self::principal) with its hash.
+    pub(crate) fn hashed_principal(&self) -> Option<Hashed<'_>> {
+        Some((self.principal()?, self.principal_hash))
+    }
+
+    /// [`trust_domain`](Self::trust_domain) with its hash.
+    pub(crate) fn hashed_trust_domain(&self) -> Option<Hashed<'_>> {
+        Some((self.trust_domain()?, self.domain_hash))
+    }
+
+    /// [`account_key`](Self::account_key) with its hash.
+    pub(crate) fn hashed_account_key(&self) -> Option<Hashed<'_>> {
+        Some((self.account_key()?, self.account_hash))
+    }
+
+    /// [`namespace_segment`](Self::namespace_segment) with its hash.
+    pub(crate) fn hashed_namespace_segment(&self) -> Option<Hashed<'_>> {
+        Some((self.namespace_segment()?, self.segment_hash))
     }
 }

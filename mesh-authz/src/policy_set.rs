@@ -103,7 +103,8 @@ impl PolicySet {
         let (audited_by, access_log_hint) = self.audited(request);
         let denied = self.first_match(self.deny.as_ref(), request);
         let allowed = self.allow.as_ref().map(|stage| move || stage.first_match(&self.program, request));
-        Decision { audited_by, access_log_hint, ..self.decide(denied, allowed) }
+        let (verdict, reason) = self.decide(denied, allowed);
+        Decision { verdict, reason, audited_by, access_log_hint }
     }
 
     /// What the dry-run policies would have done to `request` (AUTHZ-EVAL-08).
@@ -127,7 +128,8 @@ impl PolicySet {
             let any_allow = self.allow.is_some() || self.dry_run_allow.is_some();
             let allowed = any_allow.then_some(|| self.earlier(find(&self.allow), shadow_allow));
             let (audited_by, access_log_hint) = self.audited(request);
-            Decision { audited_by, access_log_hint, ..self.decide(denied, allowed) }
+            let (verdict, reason) = self.decide(denied, allowed);
+            Decision { verdict, reason, audited_by, access_log_hint }
         };
         DryRun {
             decision,
@@ -177,7 +179,13 @@ impl PolicySet {
     }
 
     /// The reason why a CUSTOM stage denies.
+    #[inline]
     fn undelegated(&self, request: &Request<'_>) -> Option<Reason<'_>> {
+        if self.bad_custom.is_empty() && self.custom.is_empty() { None } else { self.not_asked(request) }
+    }
+
+    #[inline(never)]
+    fn not_asked(&self, request: &Request<'_>) -> Option<Reason<'_>> {
         for (provider, stage) in &self.bad_custom {
             if let Some(found) = stage.first_match(&self.program, request)
                 && let Some(RuleName { policy, rule, .. }) = self.rule_name(found)
@@ -231,8 +239,8 @@ impl PolicySet {
         &'p self,
         denied: Option<&'p Rule>,
         allowed: Option<impl FnOnce() -> Option<&'p Rule>>,
-    ) -> Decision<'p> {
-        let (verdict, reason) = if let Some(found) = denied {
+    ) -> (Verdict, Reason<'p>) {
+        if let Some(found) = denied {
             (Verdict::Deny, self.denied_by(found))
         } else if let Some(allowed) = allowed {
             match allowed().and_then(|rule| self.rule_name(rule)) {
@@ -241,8 +249,7 @@ impl PolicySet {
             }
         } else {
             (Verdict::Allow, Reason::NoAllowPolicies)
-        };
-        Decision { verdict, reason, audited_by: None, access_log_hint: None }
+        }
     }
 
     fn denied_by(&self, found: &Rule) -> Reason<'_> {

@@ -24,27 +24,22 @@ impl Program {
         let clauses = clauses.of(&self.clauses).iter();
         let mut failed: Vec<_> = clauses.filter(|clause| !self.clause_holds(clause, request)).collect();
         // In the order in which they were written, not the one in which they are tried.
-        failed.sort_by_key(|clause| match clause.origin {
-            Origin::From(i) => (0, i),
-            Origin::To(i) => (1, i),
-            Origin::When(i) => (2, i),
-        });
+        failed.sort_by_key(|clause| clause.origin);
         failed.into_iter().map(|clause| self.failure(clause, request)).collect()
     }
 
     fn failure(&self, clause: &Clause, request: &Request<'_>) -> Failure {
-        let positive = Clause { negated: Span::default(), ..*clause };
-        let negated = self.clause_holds(&positive, request);
-        let tests = if negated { clause.negated } else { clause.tests };
-        let wanted: Vec<_> =
-            tests.of(&self.tests).iter().map(|&test| format!("`{}`", self.written(test))).collect();
+        let (tests, excluded) = self.tests(clause);
+        let negated = tests.is_empty() || self.any_passes(clause.attribute, tests, request);
+        let listed = if negated { excluded } else { tests };
+        let wanted: Vec<_> = listed.iter().map(|&test| format!("`{}`", self.written(test))).collect();
         let wanted = wanted.join(" or ");
         let mut why = match self.observed(clause.attribute, request) {
             Ok(found) => format!("found {found}"),
             Err(missing) => missing.to_owned(),
         };
         let _ = write!(why, ", {} {wanted}", if negated { "excluded by" } else { "wanted" });
-        if let Some(hint) = if negated { None } else { self.hint(&positive, request) } {
+        if let Some(hint) = if negated { None } else { self.hint(clause.attribute, tests, request) } {
             let _ = write!(why, "; {hint}");
         }
         Failure { field: field(clause, negated), why }
@@ -58,7 +53,7 @@ impl Program {
             Test::Namespace(needle) | Test::StrictNamespace(needle) => {
                 text(needle).trim_start_matches("/ns/").trim_end_matches('/').to_owned()
             }
-            Test::ServiceAccount(key, _) => text(key).replacen("/sa/", "/", 1),
+            Test::ServiceAccount(key) => text(key).replacen("/sa/", "/", 1),
             Test::TrustDomain(domain) => text(domain),
             Test::RequestPrincipal(number) => match self.request_principals.get(number as usize) {
                 Some((Pattern::Present, Pattern::Present)) | None => "*".to_owned(),
@@ -69,7 +64,10 @@ impl Program {
                 self.blocks.get(number as usize).map(ToString::to_string).unwrap_or_default()
             }
             Test::Port(port) => port.to_string(),
-            Test::Listed(pattern) => format!("[{}]", self.pattern(pattern)),
+            Test::Listed(number) => {
+                let pattern = self.listed.get(number as usize).map(|&pattern| self.pattern(pattern));
+                format!("[{}]", pattern.unwrap_or_default())
+            }
         }
     }
 
@@ -149,10 +147,10 @@ impl Program {
     }
 
     /// What would have made the clause hold, if it is one of the usual slips (AUTHZ-EXPL-03).
-    fn hint(&self, clause: &Clause, request: &Request<'_>) -> Option<&'static str> {
+    fn hint(&self, attribute: Attribute, tests: &[Test], request: &Request<'_>) -> Option<&'static str> {
         let http = request.http.as_ref()?;
-        let holds = |changed: HttpAttributes<'_>| self.clause_holds(clause, &request.http(changed));
-        match clause.attribute {
+        let holds = |changed: HttpAttributes<'_>| self.any_passes(attribute, tests, &request.http(changed));
+        match attribute {
             Attribute::Host => {
                 let host = http.host?;
                 let name = host.get(..memchr::memrchr(b':', host)?)?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 
 use super::keys::{Key, Keys, Row, file};
 use super::ranges::Ranges;
+use super::tags::Tags;
 use super::trie::{End, Trie};
 use super::{Child, Dimension, Index, Kind, MAX_RULES, Node, RULE, Split};
 use crate::cidr::IpBlock;
@@ -206,7 +207,7 @@ impl<'b> Builder<'b> {
         let texts = self.texts;
         let mut split = Split {
             dimension,
-            exact: HashTable::new(),
+            exact: Tags::default(),
             prefix: None,
             suffix: None,
             present: Child::NONE,
@@ -219,7 +220,7 @@ impl<'b> Builder<'b> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (key, child) in children {
             match key {
-                Key::Exact(text) => exact.push((text, child)),
+                Key::Exact(text) => exact.push((hash(texts.bytes(text)), child)),
                 Key::Prefix(text) => prefixes.push((text, child)),
                 Key::Suffix(text) => suffixes.push((text, child)),
                 Key::Present => split.present = child,
@@ -228,11 +229,7 @@ impl<'b> Builder<'b> {
                 Key::Block(IpBlock::V6 { network, mask }) => v6.push((network, network | !mask, child)),
             }
         }
-        let hasher = |(text, _): &(_, Child)| hash(texts.bytes(*text));
-        split.exact.reserve(exact.len(), hasher);
-        for entry in exact {
-            split.exact.insert_unique(hasher(&entry), entry, hasher);
-        }
+        split.exact = Tags::new(&exact);
         split.ports.sort_unstable_by_key(|(port, _)| *port);
         split.prefix = (!prefixes.is_empty()).then(|| Trie::new(texts, End::Front, prefixes));
         split.suffix = (!suffixes.is_empty()).then(|| Trie::new(texts, End::Back, suffixes));

@@ -90,7 +90,7 @@ fn conjunction(program: &Program, clauses: Span, l4: bool) -> Vec<Keys> {
 }
 
 fn of_clause(program: &Program, clause: &Clause) -> Vec<Keys> {
-    let tests = clause.tests.of(&program.tests);
+    let (tests, _) = program.tests(clause);
     if tests.is_empty() {
         return Vec::new();
     }
@@ -137,7 +137,7 @@ fn key(program: &Program, test: Test) -> Option<Key> {
             (plain(text) && slashes == 3).then_some(Key::Exact(text))
         }
         Test::TrustDomain(text) => plain(text).then_some(Key::Exact(text)),
-        Test::ServiceAccount(text, _) => Some(Key::Exact(text)),
+        Test::ServiceAccount(text) => Some(Key::Exact(text)),
         Test::Template(text) => {
             Some(Key::Prefix(text.part(0, literal_prefix(program.texts.bytes(text)).len())))
         }

@@ -19,18 +19,18 @@
 mod build;
 mod keys;
 mod ranges;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod trie;
 
 use std::net::IpAddr;
 
-use hashbrown::HashTable;
-
-use crate::identity::{Name, PeerIdentity};
-use crate::program::{Attribute, Program, Span, Text, hash};
+use crate::identity::{Hashed, Name, PeerIdentity};
+use crate::program::{Attribute, Program, Span, hash};
 use crate::request::Request;
 use ranges::Ranges;
+use tags::Tags;
 use trie::Trie;
 
 /// An index over the rules of one stage.
@@ -81,7 +81,7 @@ enum Dimension {
 #[derive(Debug, Clone)]
 struct Split {
     dimension: Dimension,
-    exact: HashTable<(Text, Child)>,
+    exact: Tags,
     prefix: Option<Trie>,
     suffix: Option<Trie>,
     /// Rules that ask for any value.
@@ -123,14 +123,16 @@ impl Index {
 }
 
 impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
+    #[inline]
     fn visit(&mut self, child: Child) {
-        if child == Child::NONE {
-            return;
-        }
-        if child.0 & RULE != 0 {
+        if child.0 & RULE == 0 {
+            self.node(child);
+        } else if child != Child::NONE {
             self.check(child.0 & !RULE);
-            return;
         }
+    }
+
+    fn node(&mut self, child: Child) {
         let index = self.index;
         let Some(node) = index.nodes.get(child.0 as usize) else { return };
         if node.least >= self.best {
@@ -161,26 +163,43 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
     }
 
     /// Visits the children whose values the request has.
+    #[inline]
     fn split(&mut self, split: &'s Split) {
+        let request = self.request;
+        match split.dimension {
+            Dimension::Of(Attribute::Principal) => {
+                for name in request.peer.identity.map_or(&[][..], PeerIdentity::parsed_names) {
+                    if let Some((text, hash)) = name.hashed_principal() {
+                        self.text(split, text, || hash, false);
+                    }
+                    if !name.text().is_empty() {
+                        self.visit(split.present);
+                    }
+                }
+            }
+            Dimension::Of(Attribute::SourceIp) => self.ip(split, request.peer.ip),
+            _ => self.other(split),
+        }
+    }
+
+    /// As [`split`](Self::split) for what is asked for less often.
+    #[inline(never)]
+    fn other(&mut self, split: &'s Split) {
         let request = self.request;
         let Dimension::Of(attribute) = split.dimension else {
             let name = if split.dimension == Dimension::Issuer { "iss" } else { "sub" };
             let claims = request.http.as_ref().and_then(|http| http.claims);
             if let Some(text) = claims.and_then(|claims| claims.string(name)) {
-                self.text(split, text, !text.is_empty());
+                self.text(split, text, || hash(text), !text.is_empty());
             }
             return;
         };
         match attribute {
-            Attribute::Principal
-            | Attribute::Namespace
-            | Attribute::ServiceAccount
-            | Attribute::TrustDomain => {
+            Attribute::Namespace | Attribute::ServiceAccount | Attribute::TrustDomain => {
                 for name in request.peer.identity.map_or(&[][..], PeerIdentity::parsed_names) {
                     self.name(split, attribute, name);
                 }
             }
-            Attribute::SourceIp => self.ip(split, request.peer.ip),
             Attribute::RemoteIp => self.ip(split, request.remote_ip),
             Attribute::DestinationIp => self.ip(split, request.destination.ip()),
             Attribute::DestinationPort => {
@@ -191,7 +210,9 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
                     self.visit(*child);
                 }
             }
-            Attribute::Sni => self.text(split, request.sni, !request.sni.is_empty()),
+            Attribute::Sni => {
+                self.text(split, request.sni, || hash(request.sni), !request.sni.is_empty());
+            }
             _ => self.http(split, attribute),
         }
     }
@@ -203,23 +224,14 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
             return;
         };
         match attribute {
-            Attribute::Host => {
-                let Some(host) = http.host else { return };
-                let mut buffer = [0; HOST_LEN];
-                match buffer.get_mut(..host.len()) {
-                    Some(lower) => {
-                        lower.copy_from_slice(host);
-                        lower.make_ascii_lowercase();
-                        self.text(split, lower, !host.is_empty());
-                    }
-                    None => self.all(split),
-                }
+            Attribute::Method => self.text(split, http.method, || hash(http.method), true),
+            Attribute::Path => {
+                self.text(split, http.path, || hash(http.path), !http.path.is_empty());
             }
-            Attribute::Method => self.text(split, http.method, true),
-            Attribute::Path => self.text(split, http.path, !http.path.is_empty()),
+            Attribute::Host => http.host.into_iter().for_each(|host| self.host(split, host)),
             Attribute::Header(header) => {
                 self.program.any_header(header, http, &mut |value| {
-                    self.text(split, value, true);
+                    self.text(split, value, || hash(value), true);
                     false
                 });
             }
@@ -228,7 +240,7 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
                 let value = path.zip(http.claims).and_then(|(path, claims)| claims.at(path));
                 value.map(|value| {
                     value.any_string(&mut |text| {
-                        self.text(split, text, !text.is_empty());
+                        self.text(split, text, || hash(text), !text.is_empty());
                         false
                     })
                 });
@@ -238,41 +250,53 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
         }
     }
 
-    fn name(&mut self, split: &'s Split, attribute: Attribute, name: &Name) {
-        match attribute {
-            Attribute::Principal => {
-                if let Some(principal) = name.principal() {
-                    self.text(split, principal, false);
-                }
-                if !name.text().is_empty() {
-                    self.visit(split.present);
-                }
+    // Not inlined, so that the buffer is not part of every node's stack frame.
+    #[inline(never)]
+    fn host(&mut self, split: &'s Split, host: &[u8]) {
+        let mut buffer = [0; HOST_LEN];
+        match buffer.get_mut(..host.len()) {
+            Some(lower) => {
+                lower.copy_from_slice(host);
+                lower.make_ascii_lowercase();
+                let lower = &*lower;
+                self.text(split, lower, || hash(lower), !host.is_empty());
             }
-            Attribute::TrustDomain => {
-                if let Some(domain) = name.trust_domain() {
-                    self.text(split, domain, false);
-                }
-            }
-            Attribute::ServiceAccount => match name.account_key() {
-                Some(key) => self.text(split, key, false),
-                None => self.all(split),
-            },
-            _ => match name.namespace_segment() {
-                Some(segment) => self.text(split, segment, false),
-                None => self.all(split),
-            },
+            None => self.all(split),
         }
     }
 
-    fn text(&mut self, split: &'s Split, text: &[u8], present: bool) {
-        let texts = &self.program.texts;
-        if !split.exact.is_empty()
-            && let Some((_, child)) = split.exact.find(hash(text), |(known, _)| texts.bytes(*known) == text)
-        {
-            self.visit(*child);
+    fn name(&mut self, split: &'s Split, attribute: Attribute, name: &Name) {
+        match attribute {
+            Attribute::TrustDomain => {
+                if let Some((text, hash)) = name.hashed_trust_domain() {
+                    self.text(split, text, || hash, false);
+                }
+            }
+            Attribute::ServiceAccount => self.part(split, name.hashed_account_key()),
+            _ => self.part(split, name.hashed_namespace_segment()),
         }
-        for trie in split.prefix.iter().chain(&split.suffix) {
-            trie.walk(texts, text, &mut |child| self.visit(child));
+    }
+
+    /// Visits the children that the part of a name leads to; all, if the name has another form than
+    /// Istio's.
+    fn part(&mut self, split: &'s Split, part: Option<Hashed<'_>>) {
+        match part {
+            Some((text, hash)) => self.text(split, text, || hash, false),
+            None => self.all(split),
+        }
+    }
+
+    #[inline]
+    fn text(&mut self, split: &'s Split, text: &[u8], hash: impl FnOnce() -> u64, present: bool) {
+        if !split.exact.is_empty() {
+            split.exact.walk(hash(), |child| self.visit(child));
+        }
+        let texts = &self.program.texts;
+        if let Some(trie) = &split.prefix {
+            trie.walk(texts, text, |child| self.visit(child));
+        }
+        if let Some(trie) = &split.suffix {
+            trie.walk(texts, text, |child| self.visit(child));
         }
         if present {
             self.visit(split.present);
@@ -283,12 +307,12 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
         match ip {
             IpAddr::V4(ip) => {
                 if let Some(ranges) = &split.v4 {
-                    ranges.walk(ip.to_bits(), &mut |child| self.visit(child));
+                    ranges.walk(ip.to_bits(), |child| self.visit(child));
                 }
             }
             IpAddr::V6(ip) => {
                 if let Some(ranges) = &split.v6 {
-                    ranges.walk(ip.to_bits(), &mut |child| self.visit(child));
+                    ranges.walk(ip.to_bits(), |child| self.visit(child));
                 }
             }
         }
@@ -296,9 +320,7 @@ impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
 
     /// Visits all children: the value of the request is of a form that the index was not made for.
     fn all(&mut self, split: &'s Split) {
-        for (_, child) in &split.exact {
-            self.visit(*child);
-        }
+        split.exact.children().for_each(|child| self.visit(child));
         for trie in split.prefix.iter().chain(&split.suffix) {
             trie.children().for_each(|child| self.visit(child));
         }

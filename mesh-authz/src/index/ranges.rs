@@ -79,7 +79,7 @@ impl<T: Bits> Ranges<T> {
     }
 
     /// Calls `visit` for every block with `address` in it.
-    pub(super) fn walk(&self, address: T, visit: &mut dyn FnMut(Child)) {
+    pub(super) fn walk(&self, address: T, mut visit: impl FnMut(Child)) {
         let after = self.starts.partition_point(|start| *start <= address);
         let stretch = after.checked_sub(1).and_then(|at| self.innermost.get(at));
         let mut block = stretch.and_then(|&block| self.blocks.get(block as usize));
@@ -111,7 +111,7 @@ mod tests {
         for address in (0..30).chain(u32::MAX - 3..=u32::MAX) {
             for (ranges, all) in [(&ranges, &all[..]), (&none, &all[1..])] {
                 let mut found = Vec::new();
-                ranges.walk(address, &mut |child| found.push(child.0));
+                ranges.walk(address, |child| found.push(child.0));
                 found.sort_unstable();
                 let want: Vec<_> =
                     all.iter().filter(|b| (b.0..=b.1).contains(&address)).map(|b| b.2.0).collect();

@@ -87,7 +87,7 @@ impl Trie {
     }
 
     /// Calls `visit` for every entry that `text` starts with, or ends with.
-    pub(super) fn walk(&self, texts: &Texts, text: &[u8], visit: &mut dyn FnMut(Child)) {
+    pub(super) fn walk(&self, texts: &Texts, text: &[u8], mut visit: impl FnMut(Child)) {
         let mut rest = text;
         let mut node = self.nodes.first();
         while let Some(TrieNode { child, first, len, .. }) = node {

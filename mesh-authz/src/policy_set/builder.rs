@@ -129,7 +129,7 @@ impl PolicySetBuilder {
         if let Some(policy) = self.policies.last().filter(|_| !rules.fit()) {
             return Err(too_many(policy));
         }
-        program.texts.freeze();
+        program.freeze();
         Ok(self.stages(rules, program, ids, invalid))
     }
 

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 
 use super::attribute::{HeaderName, Key};
 use super::pattern::{Form, split_request_principal};
-use super::{Attribute, Clause, Origin, Pattern, Program, Rule, Span, Test, Text};
+use super::{Attribute, Checks, Clause, Lists, Origin, Pattern, Program, Rule, Span, Test, Text};
 use crate::cidr::IpBlock;
 use crate::error::{BuildError, BuildErrorKind, FieldError};
 use crate::path_template;
@@ -123,7 +123,7 @@ impl Lowering<'_> {
             ("ipBlocks", &source.ip_blocks, A::SourceIp),
             ("remoteIpBlocks", &source.remote_ip_blocks, A::RemoteIp),
         ];
-        self.entry(&format!("from[{index}].source"), Origin::From(small(index)), &fields)
+        self.entry(&|| format!("from[{index}].source"), Origin::From(small(index)), &fields)
     }
 
     fn operation(&mut self, index: usize, operation: &Operation) -> Result<Clauses, FieldError> {
@@ -133,38 +133,38 @@ impl Lowering<'_> {
             ("methods", &operation.methods, Attribute::Method),
             ("paths", &operation.paths, Attribute::Path),
         ];
-        self.entry(&format!("to[{index}].operation"), Origin::To(small(index)), &fields)
+        self.entry(&|| format!("to[{index}].operation"), Origin::To(small(index)), &fields)
     }
 
     fn entry(
         &mut self,
-        path: &str,
+        path: &dyn Fn() -> String,
         origin: Origin,
         fields: &[(&str, &Values, Attribute)],
     ) -> Result<Clauses, FieldError> {
         let mut clauses = Vec::new();
         for &(name, values, attribute) in fields {
-            let not = || format!("{path}.not{}", capitalized(name));
-            clauses.extend(self.clause(attribute, origin, values, &|| format!("{path}.{name}"), &not)?);
+            let not = || format!("{}.not{}", path(), capitalized(name));
+            clauses.extend(self.clause(attribute, origin, values, &|| format!("{}.{name}", path()), &not)?);
         }
         Ok(clauses)
     }
 
     fn condition(&mut self, index: usize, condition: &Condition) -> Result<Option<Clause>, FieldError> {
-        let path = format!("when[{index}]");
+        let path = || format!("when[{index}]");
         let key = Key::parse(&condition.key).and_then(|key| self.attribute(key));
         let attribute = key.map_err(|kind| FieldError {
-            field: format!("{path}.key"),
+            field: format!("{}.key", path()),
             kind,
             value: condition.key.clone(),
         })?;
         if self.custom && attribute.is_identity() {
             let kind = BuildErrorKind::NotForCustom;
-            return Err(FieldError { field: format!("{path}.key"), kind, value: condition.key.clone() });
+            return Err(FieldError { field: format!("{}.key", path()), kind, value: condition.key.clone() });
         }
         let origin = Origin::When(small(index));
-        let not = || format!("{path}.notValues");
-        self.clause(attribute, origin, &condition.values, &|| format!("{path}.values"), &not)
+        let not = || format!("{}.notValues", path());
+        self.clause(attribute, origin, &condition.values, &|| format!("{}.values", path()), &not)
     }
 
     /// The number of the header, claim or metadata entry that a condition asks for.
@@ -218,7 +218,17 @@ impl Lowering<'_> {
         }
         let tests = self.tests(attribute, &values.values, path)?;
         let negated = self.tests(attribute, &values.not, not_path)?;
-        Ok(Some(Clause { attribute, origin, tests, negated }))
+        let checks = match (&*tests, &*negated) {
+            ([test], []) => Checks::One(*test),
+            _ => {
+                let number = u32::try_from(self.program.lists.len()).map_err(|_| too_large())?;
+                let tests = append(&mut self.program.tests, &tests)?;
+                let negated = append(&mut self.program.tests, &negated)?;
+                self.program.lists.push(Lists { tests, negated });
+                Checks::Lists(number)
+            }
+        };
+        Ok(Some(Clause { attribute, origin, checks }))
     }
 
     fn tests(
@@ -226,7 +236,7 @@ impl Lowering<'_> {
         attribute: Attribute,
         values: &[String],
         path: &dyn Fn() -> String,
-    ) -> Result<Span, FieldError> {
+    ) -> Result<Vec<Test>, FieldError> {
         let parse = parser(attribute);
         let mut tests = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
@@ -238,7 +248,7 @@ impl Lowering<'_> {
                 value: value.clone(),
             })?;
         }
-        append(&mut self.program.tests, &tests)
+        Ok(tests)
     }
 
     fn text(&mut self, text: &str) -> Result<Text, Fault> {
@@ -300,8 +310,7 @@ impl Lowering<'_> {
         if !valid || value.contains('*') {
             return Err(Fault::InvalidServiceAccount);
         }
-        let len = u32::try_from(namespace.len()).map_err(|_| Fault::TooLarge)?;
-        tests.push(Test::ServiceAccount(self.text(&format!("{namespace}/sa/{account}"))?, len));
+        tests.push(Test::ServiceAccount(self.text(&format!("{namespace}/sa/{account}"))?));
         Ok(())
     }
 
@@ -347,7 +356,10 @@ impl Lowering<'_> {
         match value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
             Some("") => Err(Fault::EmptyValue),
             Some(listed) => {
-                tests.push(Test::Listed(self.pattern(Form::parse(listed))?));
+                let pattern = self.pattern(Form::parse(listed))?;
+                let number = u32::try_from(self.program.listed.len()).map_err(|_| Fault::TooLarge)?;
+                self.program.listed.push(pattern);
+                tests.push(Test::Listed(number));
                 Ok(())
             }
             None => self.string(value, tests),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Attribute, Clause, HeaderName, Pattern, Program, Rule, Span, Test};
+use super::{Attribute, Checks, Clause, HeaderName, Pattern, Program, Rule, Span, Test};
 use crate::identity::Name;
 use crate::path_template;
 use crate::request::{HttpAttributes, Request};
@@ -13,33 +13,75 @@ impl Program {
     ///
     /// On TCP, clauses about HTTP attributes count as true: that is what DENY, AUDIT and CUSTOM want
     /// (AUTHZ-TCP-03). ALLOW rules that have such a clause must be left out before (AUTHZ-TCP-02).
+    #[inline]
     pub(crate) fn rule_matches(&self, rule: &Rule, request: &Request<'_>) -> bool {
         self.all_hold(rule.clauses, request)
-            && rule
-                .groups
-                .of(&self.groups)
-                .iter()
-                .all(|group| group.of(&self.alternatives).iter().any(|&entry| self.all_hold(entry, request)))
+            && (rule.groups.is_empty()
+                || rule.groups.of(&self.groups).iter().all(|group| self.any_holds(*group, request)))
     }
 
+    /// Whether one of the alternatives holds.
+    fn any_holds(&self, group: Span, request: &Request<'_>) -> bool {
+        group.of(&self.alternatives).iter().any(|&entry| self.all_hold(entry, request))
+    }
+
+    #[inline]
     fn all_hold(&self, clauses: Span, request: &Request<'_>) -> bool {
         clauses.of(&self.clauses).iter().all(|clause| self.clause_holds(clause, request))
     }
 
     /// One field and its negation (AUTHZ-RULE-03). A missing attribute passes no test, so that only the
     /// negation holds (AUTHZ-RULE-05).
+    ///
+    /// What most rules consist of, one value for one of the usual fields, is decided here; the rest has
+    /// loops and calls that would slow it down.
+    #[inline]
     pub(crate) fn clause_holds(&self, clause: &Clause, request: &Request<'_>) -> bool {
+        let (Checks::One(test), attribute) = (clause.checks, clause.attribute) else {
+            return self.lists_hold(clause, request);
+        };
+        match (attribute, test, &request.http) {
+            (Attribute::Method, Test::String(pattern), Some(http)) => {
+                self.has_form(pattern, http.method, true)
+            }
+            (Attribute::Path, Test::String(pattern), Some(http)) => {
+                self.has_form(pattern, http.path, !http.path.is_empty())
+            }
+            (Attribute::Principal, Test::String(pattern), _) => match request.peer.identity {
+                Some(identity) => {
+                    identity.parsed_names().iter().any(|name| self.principal_passes(pattern, name))
+                }
+                None => false,
+            },
+            (Attribute::DestinationPort, Test::Port(port), _) => port == request.destination.port(),
+            (Attribute::SourceIp, Test::Block(number), _) => {
+                self.blocks.get(number as usize).is_some_and(|block| block.contains(request.peer.ip))
+            }
+            _ => self.lists_hold(clause, request),
+        }
+    }
+
+    #[inline(never)]
+    fn lists_hold(&self, clause: &Clause, request: &Request<'_>) -> bool {
         if request.http.is_none() && clause.attribute.is_http() {
             return true;
         }
-        let tests = clause.tests.of(&self.tests);
-        let negated = clause.negated.of(&self.tests);
+        let (tests, negated) = self.tests(clause);
         (tests.is_empty() || self.any_passes(clause.attribute, tests, request))
             && (negated.is_empty() || !self.any_passes(clause.attribute, negated, request))
     }
 
+    #[inline]
+    fn principal_passes(&self, pattern: Pattern, name: &Name) -> bool {
+        match pattern {
+            // Any name proves an identity, whether or not it is a SPIFFE id (AUTHZ-SRC-01).
+            Pattern::Present => !name.text().is_empty(),
+            _ => name.principal().is_some_and(|principal| self.has_form(pattern, principal, true)),
+        }
+    }
+
     /// Whether the attribute, or one of its values if it has several, passes one of `tests`.
-    fn any_passes(&self, attribute: Attribute, tests: &[Test], request: &Request<'_>) -> bool {
+    pub(crate) fn any_passes(&self, attribute: Attribute, tests: &[Test], request: &Request<'_>) -> bool {
         match attribute {
             Attribute::Principal
             | Attribute::Namespace
@@ -137,9 +179,9 @@ impl Program {
         let key = self.metadata.get(key as usize);
         let value = key.zip(request.metadata).and_then(|(key, m)| m.at(&key.namespace, &key.entry));
         match (test, value) {
-            (Test::Listed(pattern), Some(value)) => {
+            (Test::Listed(number), Some(value)) => self.listed.get(number as usize).is_some_and(|&pattern| {
                 value.any_listed_string(&mut |s| self.has_form(pattern, s, !s.is_empty()))
-            }
+            }),
             (Test::String(pattern), Some(crate::claims::Value::String(text))) => {
                 self.has_form(pattern, text.as_bytes(), !text.is_empty())
             }
@@ -149,19 +191,13 @@ impl Program {
 
     fn name_passes(&self, test: Test, name: &Name) -> bool {
         match test {
-            // Any name proves an identity, whether or not it is a SPIFFE id (AUTHZ-SRC-01).
-            Test::String(Pattern::Present) => !name.text().is_empty(),
-            Test::String(pattern) => {
-                name.principal().is_some_and(|principal| self.has_form(pattern, principal, true))
-            }
+            Test::String(pattern) => self.principal_passes(pattern, name),
             Test::Namespace(needle) => namespace_passes(self.texts.bytes(needle), name),
             Test::StrictNamespace(needle) => {
                 let glob = glob_of(self.texts.bytes(needle));
                 name.namespace().is_some_and(|namespace| glob_matches(glob, namespace))
             }
-            Test::ServiceAccount(key, namespace_len) => {
-                service_account_passes(self.texts.bytes(key), namespace_len as usize, name)
-            }
+            Test::ServiceAccount(key) => service_account_passes(self.texts.bytes(key), name),
             Test::TrustDomain(pattern) => trust_domain_passes(self.texts.bytes(pattern), name),
             _ => false,
         }
@@ -203,12 +239,13 @@ fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
 }
 
 /// AUTHZ-SRC-06, for `key` = `NAMESPACE/sa/ACCOUNT`.
-fn service_account_passes(key: &[u8], namespace_len: usize, name: &Name) -> bool {
+fn service_account_passes(key: &[u8], name: &Name) -> bool {
     if let Some(theirs) = name.account_key() {
         return theirs == key && name.trust_domain().is_some_and(|domain| !domain.is_empty());
     }
     // Not of Istio's form: more segments may stand between the namespace and `sa`, and after the account.
-    let (namespace, account) = key.split_at(namespace_len.min(key.len()));
+    let slash = memchr::memrchr(b'/', key).unwrap_or_default();
+    let (namespace, account) = key.split_at(slash.saturating_sub("/sa".len()));
     let Some(rest) = name.text().strip_prefix(SCHEME.as_bytes()) else { return false };
     let mut tails = places(rest, b"/ns/").filter_map(|at| {
         let after = rest.get(at + 4..)?.strip_prefix(namespace)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Rule ── clauses (all must hold)         Clause ── attribute, tests for it (one must pass),
-//!      └─ groups  (one alternative each)           └─ negated tests (none may pass)
+//!      └─ groups  (one alternative each)         └─ negated tests (none may pass)
 //! ```
 //!
 //! A group stands for a `from` or a `to` with several entries; a single entry is part of the rule's
@@ -17,7 +17,7 @@ mod text;
 pub(crate) use attribute::{Attribute, HeaderName, MetadataKey};
 pub(crate) use lower::{LowerContext, Names, lower_policy};
 pub(crate) use pattern::{Pattern, Test};
-pub(crate) use text::{Text, Texts, hash};
+pub(crate) use text::{Text, Texts, equal, hash};
 
 use crate::cidr::IpBlock;
 
@@ -38,6 +38,11 @@ impl Span {
         Some(Self { start, len })
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
     pub(crate) fn of<T>(self, table: &[T]) -> &[T] {
         let start = self.start as usize;
         // INVARIANT: spans are made by the lowering of the very table. A wrong one would be empty.
@@ -45,17 +50,35 @@ impl Span {
     }
 }
 
-/// One constraint: the attribute passes one of `tests`, if there are any, and none of `negated`.
+/// One constraint: the attribute passes one of its tests, if there are any, and none of the negated ones;
+/// [`Program::tests`] has both.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clause {
     pub(crate) attribute: Attribute,
     pub(crate) origin: Origin,
+    pub(crate) checks: Checks,
+}
+
+/// The tests of a clause.
+///
+/// Most clauses have one value. That one is kept in place: one load less on the way to a decision, and a
+/// third less memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Checks {
+    One(Test),
+    /// Index into [`Program::lists`].
+    Lists(u32),
+}
+
+/// Tests of which one must pass, and negated ones of which none may.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lists {
     pub(crate) tests: Span,
     pub(crate) negated: Span,
 }
 
 /// Where in a rule a clause was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     From(u16),
     To(u16),
@@ -92,6 +115,7 @@ impl Rule {
 pub(crate) struct Program {
     pub(crate) texts: Texts,
     pub(crate) clauses: Vec<Clause>,
+    pub(crate) lists: Vec<Lists>,
     pub(crate) tests: Vec<Test>,
     /// Spans of `alternatives`.
     pub(crate) groups: Vec<Span>,
@@ -99,7 +123,49 @@ pub(crate) struct Program {
     pub(crate) alternatives: Vec<Span>,
     pub(crate) blocks: Vec<IpBlock>,
     pub(crate) request_principals: Vec<(Pattern, Pattern)>,
+    /// Patterns for the strings of a list.
+    pub(crate) listed: Vec<Pattern>,
     pub(crate) headers: Vec<HeaderName>,
     pub(crate) claims: Vec<Box<[Box<str>]>>,
     pub(crate) metadata: Vec<MetadataKey>,
+}
+
+impl Program {
+    /// The tests of a clause of which one must pass, if there are any, and those of which none may.
+    pub(crate) fn tests<'p>(&'p self, clause: &'p Clause) -> (&'p [Test], &'p [Test]) {
+        match &clause.checks {
+            Checks::One(test) => (std::slice::from_ref(test), &[]),
+            // INVARIANT: the index was given out when the entry was made.
+            Checks::Lists(number) => self
+                .lists
+                .get(*number as usize)
+                .map_or((&[], &[]), |lists| (lists.tests.of(&self.tests), lists.negated.of(&self.tests))),
+        }
+    }
+
+    /// Gives back the room that building needed.
+    pub(crate) fn freeze(&mut self) {
+        self.texts.freeze();
+        self.clauses.shrink_to_fit();
+        self.lists.shrink_to_fit();
+        self.tests.shrink_to_fit();
+        self.groups.shrink_to_fit();
+        self.alternatives.shrink_to_fit();
+        self.blocks.shrink_to_fit();
+        self.request_principals.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_small() {
+        // AUTHZ-PERF-33: these sizes times the entries of a rule are most of what a rule costs.
+        assert_eq!(size_of::<Test>(), 12);
+        assert_eq!(size_of::<Checks>(), 12);
+        assert_eq!(size_of::<Clause>(), 24);
+        assert_eq!(size_of::<Rule>(), 28);
+    }
 }

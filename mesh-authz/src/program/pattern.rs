@@ -1,6 +1,6 @@
 //! Tests: one value of a field, parsed.
 
-use super::{Program, Text};
+use super::{Program, Text, equal};
 
 /// A string form of a policy (AUTHZ-STR-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub(crate) enum Test {
     Namespace(Text),
     /// `/ns/GLOB/`; the namespace of a SPIFFE id matches the glob as a whole.
     StrictNamespace(Text),
-    /// `NAMESPACE/sa/ACCOUNT` and the length of the namespace.
-    ServiceAccount(Text, u32),
+    /// `NAMESPACE/sa/ACCOUNT`; the account has no slash.
+    ServiceAccount(Text),
     /// A trust domain with at most one `*`.
     TrustDomain(Text),
     /// Index of the patterns for issuer and subject.
@@ -56,8 +56,8 @@ pub(crate) enum Test {
     /// Index of the block.
     Block(u32),
     Port(u16),
-    /// A list with a string of this form.
-    Listed(Pattern),
+    /// A list with a string that has the form with this index.
+    Listed(u32),
 }
 
 /// The patterns for issuer and subject that a request principal stands for (AUTHZ-SRC-08).
@@ -83,13 +83,17 @@ pub(crate) fn split_request_principal(value: &str) -> (Form<'_>, Form<'_>) {
 
 impl Program {
     /// Whether `value` has the form `pattern`; `present` says what `*` means for the attribute.
+    #[inline]
     pub(crate) fn has_form(&self, pattern: Pattern, value: &[u8], present: bool) -> bool {
-        match pattern {
-            Pattern::Exact(text) => value == self.texts.bytes(text),
-            Pattern::Prefix(text) => value.starts_with(self.texts.bytes(text)),
-            Pattern::Suffix(text) => value.ends_with(self.texts.bytes(text)),
-            Pattern::Present => present,
-        }
+        let (part, text) = match pattern {
+            Pattern::Exact(text) => (Some(value), text),
+            Pattern::Prefix(text) => (value.get(..text.len()), text),
+            Pattern::Suffix(text) => {
+                (value.len().checked_sub(text.len()).and_then(|start| value.get(start..)), text)
+            }
+            Pattern::Present => return present,
+        };
+        part.is_some_and(|part| equal(part, self.texts.bytes(text)))
     }
 
     /// As [`has_form`](Self::has_form) in any ASCII letter case; the pattern is in lower case.

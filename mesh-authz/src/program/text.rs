@@ -40,7 +40,28 @@ pub(crate) fn hash(text: &[u8]) -> u64 {
     FixedState::default().hash_one(text)
 }
 
+/// Whether two texts are equal.
+///
+/// Texts of policies are so short that calling `memcmp` costs more than comparing them in place, a word at
+/// a time, the last one perhaps overlapping the one before.
+#[inline]
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        false
+    } else if a.len() >= 16 {
+        let (words, others) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+        a.last_chunk::<16>() == b.last_chunk::<16>() && words.iter().zip(others).all(|(x, y)| x == y)
+    } else if a.len() >= 8 {
+        a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>()
+    } else if a.len() >= 4 {
+        a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>()
+    } else {
+        a.iter().eq(b)
+    }
+}
+
 impl Texts {
+    #[inline]
     pub(crate) fn bytes(&self, text: Text) -> &[u8] {
         let start = text.start as usize;
         // INVARIANT: every `Text` comes from `intern` of this pool.
@@ -67,5 +88,24 @@ impl Texts {
     pub(crate) fn freeze(&mut self) {
         self.known = HashTable::new();
         self.bytes.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::equal;
+
+    #[test]
+    fn equality_sees_every_byte() {
+        for len in 0..70 {
+            let text = vec![b'a'; len];
+            assert!(equal(&text, &text.clone()), "{len}");
+            assert!(!equal(&text, &vec![b'a'; len + 1]), "{len}");
+            for at in 0..len {
+                let mut other = text.clone();
+                other[at] = b'b';
+                assert!(!equal(&text, &other), "{len} {at}");
+            }
+        }
     }
 }
