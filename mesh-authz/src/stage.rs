@@ -79,11 +79,10 @@ impl Stage {
             Some(index) if request.http.is_none() => index,
             _ => &self.index,
         };
-        let skips_http = self.skips_http(request);
-        let found = index.first_match(program, request, |number| {
-            self.rules
-                .get(number as usize)
-                .is_some_and(|rule| !(skips_http && rule.uses_http) && program.rule_matches(rule, request))
+        let (skips_http, rules) = (self.skips_http(request), &*self.rules);
+        let found = index.first_match(program, request, move |number| {
+            let rule = rules.get(number as usize);
+            rule.is_some_and(|rule| !(skips_http && rule.uses_http) && program.rule_matches(rule, request))
         })?;
         self.rules.get(found as usize)
     }

@@ -29,7 +29,8 @@ impl Program {
     }
 
     fn failure(&self, clause: &Clause, request: &Request<'_>) -> Failure {
-        let (tests, excluded) = self.tests(clause);
+        let tests = self.tests(clause);
+        let (tests, excluded) = (tests.wanted(), tests.excluded());
         let negated = tests.is_empty() || self.any_passes(clause.attribute, tests, request);
         let listed = if negated { excluded } else { tests };
         let wanted: Vec<_> = listed.iter().map(|&test| format!("`{}`", self.written(test))).collect();

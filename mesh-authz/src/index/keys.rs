@@ -90,7 +90,8 @@ fn conjunction(program: &Program, clauses: Span, l4: bool) -> Vec<Keys> {
 }
 
 fn of_clause(program: &Program, clause: &Clause) -> Vec<Keys> {
-    let (tests, _) = program.tests(clause);
+    let tests = program.tests(clause);
+    let tests = tests.wanted();
     if tests.is_empty() {
         return Vec::new();
     }

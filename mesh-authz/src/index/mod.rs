@@ -94,14 +94,18 @@ struct Split {
 }
 
 /// One search.
+///
+/// Whoever visits gets the number of the first match so far and gives back what it is afterwards, so that it
+/// stays in a register.
 struct Search<'s, 'r, F> {
     index: &'s Index,
     program: &'s Program,
     request: &'s Request<'r>,
     matches: F,
-    /// The number of the first match so far.
-    best: u32,
 }
+
+/// The number of the first match, if there is none.
+const NO_MATCH: u32 = u32::MAX;
 
 /// A host name is lowered on the stack; DNS stops at 255 bytes.
 const HOST_LEN: usize = 256;
@@ -110,220 +114,218 @@ impl Index {
     /// The number of the first rule for which `matches` is true, of those that `request` may match.
     ///
     /// `matches` is asked about every such rule, except where one before it is known to match.
+    #[inline]
     pub(crate) fn first_match(
         &self,
         program: &Program,
         request: &Request<'_>,
-        matches: impl FnMut(u32) -> bool,
+        matches: impl Fn(u32) -> bool,
     ) -> Option<u32> {
-        let mut search = Search { index: self, program, request, matches, best: u32::MAX };
-        search.visit(self.root);
-        (search.best != u32::MAX).then_some(search.best)
+        let search = Search { index: self, program, request, matches };
+        let best = search.visit(self.root, NO_MATCH);
+        (best != NO_MATCH).then_some(best)
     }
 }
 
-impl<'s, F: FnMut(u32) -> bool> Search<'s, '_, F> {
-    #[inline]
-    fn visit(&mut self, child: Child) {
+impl<F: Fn(u32) -> bool> Search<'_, '_, F> {
+    #[allow(
+        clippy::inline_always,
+        reason = "most children are a rule or nothing, and for those a call costs more than the work"
+    )]
+    #[inline(always)]
+    fn visit(&self, child: Child, best: u32) -> u32 {
         if child.0 & RULE == 0 {
-            self.node(child);
-        } else if child != Child::NONE {
-            self.check(child.0 & !RULE);
+            self.node(child, best)
+        } else if child == Child::NONE {
+            best
+        } else {
+            self.check(child.0 & !RULE, best)
         }
     }
 
-    fn node(&mut self, child: Child) {
+    #[inline(never)]
+    fn node(&self, child: Child, best: u32) -> u32 {
         let index = self.index;
-        let Some(node) = index.nodes.get(child.0 as usize) else { return };
-        if node.least >= self.best {
-            return;
+        let Some(node) = index.nodes.get(child.0 as usize) else { return best };
+        if node.least >= best {
+            return best;
         }
         match &node.kind {
             Kind::Leaf(rules) => {
-                for &number in rules.of(&index.leaves) {
-                    if number >= self.best || self.check(number) {
-                        break;
-                    }
-                }
+                let mut rules = rules.of(&index.leaves).iter().take_while(|number| **number < best);
+                rules.find(|number| (self.matches)(**number)).copied().unwrap_or(best)
             }
             Kind::Split(split) => {
-                self.split(split);
-                self.visit(split.rest);
+                let best = self.split(split, best);
+                self.visit(split.rest, best)
             }
         }
     }
 
-    /// Whether the rule matches; notes it if it comes before all found so far.
-    fn check(&mut self, number: u32) -> bool {
-        let first = number < self.best && (self.matches)(number);
-        if first {
-            self.best = number;
-        }
-        first
+    /// The rule, if it matches and comes before all found so far.
+    #[inline(never)]
+    fn check(&self, number: u32, best: u32) -> u32 {
+        if number < best && (self.matches)(number) { number } else { best }
     }
 
     /// Visits the children whose values the request has.
     #[inline]
-    fn split(&mut self, split: &'s Split) {
+    fn split(&self, split: &Split, mut best: u32) -> u32 {
         let request = self.request;
         match split.dimension {
             Dimension::Of(Attribute::Principal) => {
                 for name in request.peer.identity.map_or(&[][..], PeerIdentity::parsed_names) {
                     if let Some((text, hash)) = name.hashed_principal() {
-                        self.text(split, text, || hash, false);
+                        best = self.text(split, text, || hash, false, best);
                     }
                     if !name.text().is_empty() {
-                        self.visit(split.present);
+                        best = self.visit(split.present, best);
                     }
                 }
+                best
             }
-            Dimension::Of(Attribute::SourceIp) => self.ip(split, request.peer.ip),
-            _ => self.other(split),
+            Dimension::Of(Attribute::SourceIp) => self.ip(split, request.peer.ip, best),
+            _ => self.other(split, best),
         }
     }
 
     /// As [`split`](Self::split) for what is asked for less often.
     #[inline(never)]
-    fn other(&mut self, split: &'s Split) {
+    fn other(&self, split: &Split, mut best: u32) -> u32 {
         let request = self.request;
         let Dimension::Of(attribute) = split.dimension else {
             let name = if split.dimension == Dimension::Issuer { "iss" } else { "sub" };
             let claims = request.http.as_ref().and_then(|http| http.claims);
-            if let Some(text) = claims.and_then(|claims| claims.string(name)) {
-                self.text(split, text, || hash(text), !text.is_empty());
-            }
-            return;
+            let Some(text) = claims.and_then(|claims| claims.string(name)) else { return best };
+            return self.text(split, text, || hash(text), !text.is_empty(), best);
         };
         match attribute {
             Attribute::Namespace | Attribute::ServiceAccount | Attribute::TrustDomain => {
                 for name in request.peer.identity.map_or(&[][..], PeerIdentity::parsed_names) {
-                    self.name(split, attribute, name);
+                    best = self.name(split, attribute, name, best);
                 }
+                best
             }
-            Attribute::RemoteIp => self.ip(split, request.remote_ip),
-            Attribute::DestinationIp => self.ip(split, request.destination.ip()),
+            Attribute::RemoteIp => self.ip(split, request.remote_ip, best),
+            Attribute::DestinationIp => self.ip(split, request.destination.ip(), best),
             Attribute::DestinationPort => {
                 let port = request.destination.port();
-                if let Ok(at) = split.ports.binary_search_by_key(&port, |(port, _)| *port)
-                    && let Some((_, child)) = split.ports.get(at)
-                {
-                    self.visit(*child);
-                }
+                let at = split.ports.binary_search_by_key(&port, |(port, _)| *port);
+                let child = at.ok().and_then(|at| split.ports.get(at));
+                child.map_or(best, |(_, child)| self.visit(*child, best))
             }
             Attribute::Sni => {
-                self.text(split, request.sni, || hash(request.sni), !request.sni.is_empty());
+                self.text(split, request.sni, || hash(request.sni), !request.sni.is_empty(), best)
             }
-            _ => self.http(split, attribute),
+            _ => self.http(split, attribute, best),
         }
     }
 
-    fn http(&mut self, split: &'s Split, attribute: Attribute) {
+    fn http(&self, split: &Split, attribute: Attribute, mut best: u32) -> u32 {
         let Some(http) = &self.request.http else {
             // An index that is asked about TCP connections has no such node, unless rules that use HTTP
             // attributes are passed over anyway.
-            return;
+            return best;
         };
         match attribute {
-            Attribute::Method => self.text(split, http.method, || hash(http.method), true),
-            Attribute::Path => {
-                self.text(split, http.path, || hash(http.path), !http.path.is_empty());
-            }
-            Attribute::Host => http.host.into_iter().for_each(|host| self.host(split, host)),
+            Attribute::Method => self.text(split, http.method, || hash(http.method), true, best),
+            Attribute::Path => self.text(split, http.path, || hash(http.path), !http.path.is_empty(), best),
+            Attribute::Host => http.host.map_or(best, |host| self.host(split, host, best)),
             Attribute::Header(header) => {
                 self.program.any_header(header, http, &mut |value| {
-                    self.text(split, value, || hash(value), true);
+                    best = self.text(split, value, || hash(value), true, best);
                     false
                 });
+                best
             }
             Attribute::Claim(path) => {
                 let path = self.program.claims.get(path as usize);
                 let value = path.zip(http.claims).and_then(|(path, claims)| claims.at(path));
                 value.map(|value| {
                     value.any_string(&mut |text| {
-                        self.text(split, text, || hash(text), !text.is_empty());
+                        best = self.text(split, text, || hash(text), !text.is_empty(), best);
                         false
                     })
                 });
+                best
             }
             // The others have been asked for, or are never indexed.
-            _ => self.all(split),
+            _ => self.all(split, best),
         }
     }
 
     // Not inlined, so that the buffer is not part of every node's stack frame.
     #[inline(never)]
-    fn host(&mut self, split: &'s Split, host: &[u8]) {
+    fn host(&self, split: &Split, host: &[u8], best: u32) -> u32 {
         let mut buffer = [0; HOST_LEN];
         match buffer.get_mut(..host.len()) {
             Some(lower) => {
                 lower.copy_from_slice(host);
                 lower.make_ascii_lowercase();
                 let lower = &*lower;
-                self.text(split, lower, || hash(lower), !host.is_empty());
+                self.text(split, lower, || hash(lower), !host.is_empty(), best)
             }
-            None => self.all(split),
+            None => self.all(split, best),
         }
     }
 
-    fn name(&mut self, split: &'s Split, attribute: Attribute, name: &Name) {
+    fn name(&self, split: &Split, attribute: Attribute, name: &Name, best: u32) -> u32 {
         match attribute {
-            Attribute::TrustDomain => {
-                if let Some((text, hash)) = name.hashed_trust_domain() {
-                    self.text(split, text, || hash, false);
-                }
-            }
-            Attribute::ServiceAccount => self.part(split, name.hashed_account_key()),
-            _ => self.part(split, name.hashed_namespace_segment()),
+            Attribute::TrustDomain => match name.hashed_trust_domain() {
+                Some((text, hash)) => self.text(split, text, || hash, false, best),
+                None => best,
+            },
+            Attribute::ServiceAccount => self.part(split, name.hashed_account_key(), best),
+            _ => self.part(split, name.hashed_namespace_segment(), best),
         }
     }
 
     /// Visits the children that the part of a name leads to; all, if the name has another form than
     /// Istio's.
-    fn part(&mut self, split: &'s Split, part: Option<Hashed<'_>>) {
+    fn part(&self, split: &Split, part: Option<Hashed<'_>>, best: u32) -> u32 {
         match part {
-            Some((text, hash)) => self.text(split, text, || hash, false),
-            None => self.all(split),
+            Some((text, hash)) => self.text(split, text, || hash, false, best),
+            None => self.all(split, best),
         }
     }
 
     #[inline]
-    fn text(&mut self, split: &'s Split, text: &[u8], hash: impl FnOnce() -> u64, present: bool) {
+    fn text(&self, split: &Split, text: &[u8], hash: impl FnOnce() -> u64, present: bool, best: u32) -> u32 {
+        let mut best = best;
         if !split.exact.is_empty() {
-            split.exact.walk(hash(), |child| self.visit(child));
+            split.exact.walk(hash(), |child| best = self.visit(child, best));
         }
         let texts = &self.program.texts;
         if let Some(trie) = &split.prefix {
-            trie.walk(texts, text, |child| self.visit(child));
+            trie.walk(texts, text, |child| best = self.visit(child, best));
         }
         if let Some(trie) = &split.suffix {
-            trie.walk(texts, text, |child| self.visit(child));
+            trie.walk(texts, text, |child| best = self.visit(child, best));
         }
-        if present {
-            self.visit(split.present);
-        }
+        if present { self.visit(split.present, best) } else { best }
     }
 
-    fn ip(&mut self, split: &'s Split, ip: IpAddr) {
+    fn ip(&self, split: &Split, ip: IpAddr, best: u32) -> u32 {
+        let mut best = best;
         match ip {
             IpAddr::V4(ip) => {
                 if let Some(ranges) = &split.v4 {
-                    ranges.walk(ip.to_bits(), |child| self.visit(child));
+                    ranges.walk(ip.to_bits(), |child| best = self.visit(child, best));
                 }
             }
             IpAddr::V6(ip) => {
                 if let Some(ranges) = &split.v6 {
-                    ranges.walk(ip.to_bits(), |child| self.visit(child));
+                    ranges.walk(ip.to_bits(), |child| best = self.visit(child, best));
                 }
             }
         }
+        best
     }
 
     /// Visits all children: the value of the request is of a form that the index was not made for.
-    fn all(&mut self, split: &'s Split) {
-        split.exact.children().for_each(|child| self.visit(child));
-        for trie in split.prefix.iter().chain(&split.suffix) {
-            trie.children().for_each(|child| self.visit(child));
-        }
-        self.visit(split.present);
+    fn all(&self, split: &Split, best: u32) -> u32 {
+        let tries = split.prefix.iter().chain(&split.suffix).flat_map(Trie::children);
+        let children = split.exact.children().chain(tries).chain([split.present]);
+        children.fold(best, |best, child| self.visit(child, best))
     }
 }

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 
 use super::attribute::{HeaderName, Key};
 use super::pattern::{Form, split_request_principal};
-use super::{Attribute, Checks, Clause, Lists, Origin, Pattern, Program, Rule, Span, Test, Text};
+use super::{Attribute, Clause, Lists, Origin, Pattern, Program, Rule, Span, Test, Text};
 use crate::cidr::IpBlock;
 use crate::error::{BuildError, BuildErrorKind, FieldError};
 use crate::path_template;
@@ -218,17 +218,14 @@ impl Lowering<'_> {
         }
         let tests = self.tests(attribute, &values.values, path)?;
         let negated = self.tests(attribute, &values.not, not_path)?;
-        let checks = match (&*tests, &*negated) {
-            ([test], []) => Checks::One(*test),
-            _ => {
-                let number = u32::try_from(self.program.lists.len()).map_err(|_| too_large())?;
-                let tests = append(&mut self.program.tests, &tests)?;
-                let negated = append(&mut self.program.tests, &negated)?;
-                self.program.lists.push(Lists { tests, negated });
-                Checks::Lists(number)
-            }
-        };
-        Ok(Some(Clause { attribute, origin, checks }))
+        if let ([test], []) = (&*tests, &*negated) {
+            return Ok(Some(Clause::one(attribute, origin, *test)));
+        }
+        let number = u32::try_from(self.program.lists.len()).map_err(|_| too_large())?;
+        let tests = append(&mut self.program.tests, &tests)?;
+        let negated = append(&mut self.program.tests, &negated)?;
+        self.program.lists.push(Lists { tests, negated });
+        Ok(Some(Clause::lists(attribute, origin, number)))
     }
 
     fn tests(

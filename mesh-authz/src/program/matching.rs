@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Attribute, Checks, Clause, HeaderName, Pattern, Program, Rule, Span, Test};
-use crate::identity::Name;
+use super::clause::Quick;
+use super::{Attribute, Clause, HeaderName, Pattern, Program, Rule, Span, Test, equal};
+use crate::identity::{Name, PeerIdentity};
 use crate::path_template;
 use crate::request::{HttpAttributes, Request};
 use crate::spiffe::SCHEME;
@@ -35,40 +36,54 @@ impl Program {
     ///
     /// What most rules consist of, one value for one of the usual fields, is decided here; the rest has
     /// loops and calls that would slow it down.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "a call for each clause costs more than the clause")]
+    #[inline(always)]
     pub(crate) fn clause_holds(&self, clause: &Clause, request: &Request<'_>) -> bool {
-        let (Checks::One(test), attribute) = (clause.checks, clause.attribute) else {
-            return self.lists_hold(clause, request);
+        let text = clause.text();
+        let path = |pattern| match &request.http {
+            Some(http) => self.has_form(pattern, http.path, true),
+            None => true,
         };
-        match (attribute, test, &request.http) {
-            (Attribute::Method, Test::String(pattern), Some(http)) => {
-                self.has_form(pattern, http.method, true)
-            }
-            (Attribute::Path, Test::String(pattern), Some(http)) => {
-                self.has_form(pattern, http.path, !http.path.is_empty())
-            }
-            (Attribute::Principal, Test::String(pattern), _) => match request.peer.identity {
-                Some(identity) => {
-                    identity.parsed_names().iter().any(|name| self.principal_passes(pattern, name))
-                }
-                None => false,
+        let principal = |pattern| match request.peer.identity {
+            Some(identity) => self.any_principal(pattern, identity),
+            None => false,
+        };
+        match clause.quick {
+            Quick::MethodIs => match &request.http {
+                Some(http) => equal(http.method, self.texts.bytes(text)),
+                None => true,
             },
-            (Attribute::DestinationPort, Test::Port(port), _) => port == request.destination.port(),
-            (Attribute::SourceIp, Test::Block(number), _) => {
-                self.blocks.get(number as usize).is_some_and(|block| block.contains(request.peer.ip))
+            Quick::PathIs => path(Pattern::Exact(text)),
+            Quick::PathStarts => path(Pattern::Prefix(text)),
+            Quick::PathEnds => path(Pattern::Suffix(text)),
+            Quick::PrincipalIs => principal(Pattern::Exact(text)),
+            Quick::PrincipalStarts => principal(Pattern::Prefix(text)),
+            Quick::PrincipalEnds => principal(Pattern::Suffix(text)),
+            Quick::PortIs => u32::from(request.destination.port()) == clause.number(),
+            Quick::SourceIn => {
+                let block = self.blocks.get(clause.number() as usize);
+                block.is_some_and(|block| block.contains(request.peer.ip))
             }
-            _ => self.lists_hold(clause, request),
+            Quick::No => self.slowly_holds(clause, request),
         }
     }
 
     #[inline(never)]
-    fn lists_hold(&self, clause: &Clause, request: &Request<'_>) -> bool {
+    fn slowly_holds(&self, clause: &Clause, request: &Request<'_>) -> bool {
         if request.http.is_none() && clause.attribute.is_http() {
             return true;
         }
-        let (tests, negated) = self.tests(clause);
-        (tests.is_empty() || self.any_passes(clause.attribute, tests, request))
-            && (negated.is_empty() || !self.any_passes(clause.attribute, negated, request))
+        let tests = self.tests(clause);
+        let (wanted, excluded) = (tests.wanted(), tests.excluded());
+        (wanted.is_empty() || self.any_passes(clause.attribute, wanted, request))
+            && (excluded.is_empty() || !self.any_passes(clause.attribute, excluded, request))
+    }
+
+    /// Whether any name has the form, which is not presence.
+    #[inline]
+    fn any_principal(&self, pattern: Pattern, identity: &PeerIdentity) -> bool {
+        let mut names = identity.parsed_names().iter();
+        names.any(|name| name.principal().is_some_and(|principal| self.has_form(pattern, principal, true)))
     }
 
     #[inline]

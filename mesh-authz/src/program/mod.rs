@@ -9,12 +9,14 @@
 //! clauses.
 
 mod attribute;
+mod clause;
 mod lower;
 mod matching;
 mod pattern;
 mod text;
 
 pub(crate) use attribute::{Attribute, HeaderName, MetadataKey};
+pub(crate) use clause::{Clause, Lists, Origin};
 pub(crate) use lower::{LowerContext, Names, lower_policy};
 pub(crate) use pattern::{Pattern, Test};
 pub(crate) use text::{Text, Texts, equal, hash};
@@ -48,41 +50,6 @@ impl Span {
         // INVARIANT: spans are made by the lowering of the very table. A wrong one would be empty.
         table.get(start..start + self.len as usize).unwrap_or_default()
     }
-}
-
-/// One constraint: the attribute passes one of its tests, if there are any, and none of the negated ones;
-/// [`Program::tests`] has both.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clause {
-    pub(crate) attribute: Attribute,
-    pub(crate) origin: Origin,
-    pub(crate) checks: Checks,
-}
-
-/// The tests of a clause.
-///
-/// Most clauses have one value. That one is kept in place: one load less on the way to a decision, and a
-/// third less memory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Checks {
-    One(Test),
-    /// Index into [`Program::lists`].
-    Lists(u32),
-}
-
-/// Tests of which one must pass, and negated ones of which none may.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lists {
-    pub(crate) tests: Span,
-    pub(crate) negated: Span,
-}
-
-/// Where in a rule a clause was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Origin {
-    From(u16),
-    To(u16),
-    When(u16),
 }
 
 /// One rule.
@@ -131,18 +98,6 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The tests of a clause of which one must pass, if there are any, and those of which none may.
-    pub(crate) fn tests<'p>(&'p self, clause: &'p Clause) -> (&'p [Test], &'p [Test]) {
-        match &clause.checks {
-            Checks::One(test) => (std::slice::from_ref(test), &[]),
-            // INVARIANT: the index was given out when the entry was made.
-            Checks::Lists(number) => self
-                .lists
-                .get(*number as usize)
-                .map_or((&[], &[]), |lists| (lists.tests.of(&self.tests), lists.negated.of(&self.tests))),
-        }
-    }
-
     /// Gives back the room that building needed.
     pub(crate) fn freeze(&mut self) {
         self.texts.freeze();
@@ -153,19 +108,5 @@ impl Program {
         self.alternatives.shrink_to_fit();
         self.blocks.shrink_to_fit();
         self.request_principals.shrink_to_fit();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tables_are_small() {
-        // AUTHZ-PERF-33: these sizes times the entries of a rule are most of what a rule costs.
-        assert_eq!(size_of::<Test>(), 12);
-        assert_eq!(size_of::<Checks>(), 12);
-        assert_eq!(size_of::<Clause>(), 24);
-        assert_eq!(size_of::<Rule>(), 28);
     }
 }

@@ -12,6 +12,16 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// A number in the place of a text.
+    pub(super) fn of_number(number: u32) -> Self {
+        Self { start: number, len: 0 }
+    }
+
+    /// The number that [`of_number`](Self::of_number) was given.
+    pub(super) fn number(self) -> u32 {
+        self.start
+    }
+
     /// How many bytes it has.
     pub(crate) fn len(self) -> usize {
         self.len as usize
@@ -42,15 +52,16 @@ pub(crate) fn hash(text: &[u8]) -> u64 {
 
 /// Whether two texts are equal.
 ///
-/// Texts of policies are so short that calling `memcmp` costs more than comparing them in place, a word at
-/// a time, the last one perhaps overlapping the one before.
+/// Most texts of policies are so short that calling `memcmp` costs more than comparing them in place, as two
+/// words that may overlap.
 #[inline]
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         false
+    } else if a.len() > 32 {
+        a == b
     } else if a.len() >= 16 {
-        let (words, others) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
-        a.last_chunk::<16>() == b.last_chunk::<16>() && words.iter().zip(others).all(|(x, y)| x == y)
+        a.first_chunk::<16>() == b.first_chunk::<16>() && a.last_chunk::<16>() == b.last_chunk::<16>()
     } else if a.len() >= 8 {
         a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>()
     } else if a.len() >= 4 {
