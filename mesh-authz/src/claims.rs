@@ -82,10 +82,21 @@ fn set(members: &mut Vec<(Box<str>, Value)>, name: &str, value: Value) {
     }
 }
 
+/// The value of the claim `name`, as a list if its words count one by one (AUTHZ-COND-07).
+fn split<'n>(name: &str, value: Value, mut delimited: impl Iterator<Item = &'n str>) -> Value {
+    match value {
+        Value::String(text) if matches!(name, "scope" | "permission") || delimited.any(|n| n == name) => {
+            Value::list(text.split(' ').filter(|s| !s.is_empty()))
+        }
+        value => value,
+    }
+}
+
 /// The claims of one verified token, as policies see them.
 ///
-/// Made once a token; every request that carries it borrows it. This crate does not verify tokens: only
-/// claims of a token whose signature, issuer, audience and times have been checked belong here.
+/// Made once a token; every request that carries it borrows it. They come out of a
+/// [`VerifiedToken`](crate::jwt::VerifiedToken), or from an embedder who verifies tokens another way: only claims of
+/// a token whose signature, issuer, audience and times have been checked belong here.
 ///
 /// ```
 /// use mesh_authz::{Claims, Value};
@@ -119,14 +130,23 @@ impl Claims {
     /// Sets the top-level claim `name`.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
-        let delimited =
-            matches!(name, "scope" | "permission") || self.space_delimited.iter().any(|n| &**n == name);
-        let value = match value.into() {
-            Value::String(text) if delimited => Value::list(text.split(' ').filter(|s| !s.is_empty())),
-            value => value,
-        };
+        let value = split(name, value.into(), self.space_delimited.iter().map(|n| &**n));
         set(&mut self.members, name, value);
         self
+    }
+
+    /// All claims at once. The names are distinct, so that none has to be looked for among the others: a token may
+    /// have thousands.
+    pub(crate) fn from_distinct(
+        space_delimited: &[String],
+        members: impl Iterator<Item = (Box<str>, Value)>,
+    ) -> Self {
+        let delimited = || space_delimited.iter().map(String::as_str);
+        let members = members.map(|(name, value)| {
+            let value = split(&name, value, delimited());
+            (name, value)
+        });
+        Self { space_delimited: delimited().map(Box::from).collect(), members: members.collect() }
     }
 
     /// The top-level claim `name`.

@@ -84,7 +84,7 @@ impl<'r> HttpAttributes<'r> {
         self
     }
 
-    /// The `:scheme`, which only `request.headers[:scheme]` looks at.
+    /// The `:scheme`, which only `request.headers[:scheme]` and the answer to a bad token look at.
     #[must_use]
     pub fn scheme<S: AsRef<[u8]> + ?Sized>(mut self, scheme: &'r S) -> Self {
         self.scheme = Some(scheme.as_ref());

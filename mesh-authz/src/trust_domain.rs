@@ -39,6 +39,11 @@ impl TrustDomains {
         self
     }
 
+    /// The mesh's own domain, then the aliases.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(String::as_str)
+    }
+
     /// What the principal `value` of a policy stands for (AUTHZ-SRC-11).
     pub(crate) fn expand_principal(&self, value: &str) -> Vec<String> {
         let Some((domain, rest)) = value.split_once('/') else { return vec![value.into()] };

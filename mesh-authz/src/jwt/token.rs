@@ -111,7 +111,8 @@ fn integer(
 ) -> Result<Option<u64>, JwtFailure> {
     match object.get(name) {
         None => Ok(None),
-        Some(Json::Number(value)) if (0.0..TWO_TO_THE_64).contains(value) => {
+        Some(Json::Number(value)) if (0.0..TWO_TO_THE_64).contains(value) =>
+        {
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
