@@ -32,7 +32,7 @@ pub use destination_rules::DestinationRuleView;
 pub use endpoints::{Address, Endpoint, Health, Locality};
 pub use export::Visibility;
 pub use gateways::{ServerHost, server_hosts};
-pub use policies::PeerAuthenticationView;
+pub use policies::{Attached, PeerAuthenticationView, Selection};
 pub use services::{Service, ServicePort, ServiceResolution, ServiceSource};
 pub use sidecars::Egress;
 pub use traffic_policy::PolicyView;

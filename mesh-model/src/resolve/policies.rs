@@ -21,6 +21,21 @@ pub struct PeerAuthenticationView {
     pub ports: BTreeMap<u16, MutualTlsMode>,
     /// The policies that decided, widest scope first.
     pub sources: Vec<ObjectRef>,
+    /// Policies that would speak of the workload but have no effect: newer ones of a scope that has one already, and
+    /// those of the root namespace that have a selector (AUTHZ-PEER-03).
+    pub ignored: Vec<ObjectRef>,
+}
+
+impl Default for PeerAuthenticationView {
+    /// What holds without any policy: PERMISSIVE.
+    fn default() -> Self {
+        Self {
+            mode: MutualTlsMode::Permissive,
+            ports: BTreeMap::new(),
+            sources: Vec::new(),
+            ignored: Vec::new(),
+        }
+    }
 }
 
 impl PeerAuthenticationView {
@@ -30,52 +45,99 @@ impl PeerAuthenticationView {
     }
 }
 
+/// Whether a policy guards a workload, and if not, why; in the order in which it is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Selection {
+    /// It does.
+    Applies,
+    /// It is in a namespace that is neither the root namespace nor the workload's.
+    OtherNamespace,
+    /// It names targets by reference, and none of them is the Gateway that the workload belongs to.
+    OtherTarget,
+    /// Its selector asks for labels that the workload lacks.
+    OtherLabels,
+}
+
+/// A policy that attaches by selector or by reference.
+pub trait Attached: Typed + 'static {
+    /// Its selector.
+    fn selector(&self) -> Option<&PolicySelector>;
+    /// Its references: the older singular form counts only where there is no list (AUTHZ-SEL-07).
+    fn targets(&self) -> &[TargetRef];
+}
+
+macro_rules! attached {
+    ($($kind:ident)*) => {$(
+        impl Attached for $kind {
+            fn selector(&self) -> Option<&PolicySelector> {
+                self.selector.as_ref()
+            }
+            fn targets(&self) -> &[TargetRef] {
+                match &self.target_ref {
+                    Some(only) if self.target_refs.is_empty() => std::slice::from_ref(only),
+                    _ => &self.target_refs,
+                }
+            }
+        }
+    )*};
+}
+
+attached!(AuthorizationPolicy RequestAuthentication);
+
 impl ResourceSet {
     /// The authorization policies that apply to a workload: those of the root namespace, then those of its own, each
     /// oldest first. All of them count together; there is no override.
     ///
     /// Policies that [must deny](crate::Object::must_deny) are among them.
     pub fn authorization_policies(&self, proxy: &Proxy) -> Vec<Resource<'_, AuthorizationPolicy>> {
-        self.attached(proxy, |spec: &AuthorizationPolicy| {
-            (spec.selector.as_ref(), spec.target_ref.iter().chain(&spec.target_refs).collect())
-        })
+        self.attached(proxy)
     }
 
     /// The request authentications that apply to a workload; their rules are united.
     pub fn request_authentications(&self, proxy: &Proxy) -> Vec<Resource<'_, RequestAuthentication>> {
-        self.attached(proxy, |spec: &RequestAuthentication| {
-            (spec.selector.as_ref(), spec.target_ref.iter().chain(&spec.target_refs).collect())
-        })
+        self.attached(proxy)
     }
 
-    fn attached<'s, T: Typed + 'static>(
-        &'s self,
-        proxy: &Proxy,
-        parts: impl Fn(&'s T) -> (Option<&'s PolicySelector>, Vec<&'s TargetRef>),
-    ) -> Vec<Resource<'s, T>> {
+    fn attached<T: Attached>(&self, proxy: &Proxy) -> Vec<Resource<'_, T>> {
         let root = self.mesh().root_namespace();
-        let applies = |found: &Resource<'s, T>| {
-            let (selector, targets) = parts(found.spec);
-            if targets.is_empty() {
-                return selector.is_none_or(|selector| selects(&selector.match_labels, &proxy.labels));
-            }
-            // Only pods of a Gateway API gateway are named by references, in their own namespace.
-            let Some(gateway) = proxy.labels.get(GATEWAY_NAME) else { return false };
-            found.namespace() == proxy.namespace
-                && targets.iter().any(|target| {
-                    target.kind == "Gateway"
-                        && target.group == "gateway.networking.k8s.io"
-                        && target.name == *gateway
-                })
-        };
-        let of = |namespace: &str| -> Vec<Resource<'s, T>> {
-            self.all::<T>().filter(|found| found.namespace() == namespace).filter(&applies).collect()
-        };
-        let mut out = of(root);
-        if proxy.namespace != root {
-            out.extend(of(&proxy.namespace));
-        }
+        let applies = |found: &Resource<'_, T>| self.selection(proxy, found) == Selection::Applies;
+        let (mut out, own): (Vec<_>, Vec<_>) =
+            self.all::<T>().filter(applies).partition(|found| found.namespace() == root);
+        out.extend(own);
         out
+    }
+
+    /// Whether a policy applies to a workload (AUTHZ-SEL-01 to -05, AUTHZ-SEL-07).
+    ///
+    /// References name Gateways of the Gateway API, whose pods carry their name as a label; on every other workload a
+    /// policy with references has no effect. Waypoints are not known.
+    pub fn selection<T: Attached>(&self, proxy: &Proxy, policy: &Resource<'_, T>) -> Selection {
+        let namespace = policy.namespace();
+        if namespace != proxy.namespace && namespace != self.mesh().root_namespace() {
+            return Selection::OtherNamespace;
+        }
+        let targets = policy.spec.targets();
+        if targets.is_empty() {
+            let selects = |selector: &PolicySelector| selects(&selector.match_labels, &proxy.labels);
+            return if policy.spec.selector().is_none_or(selects) {
+                Selection::Applies
+            } else {
+                Selection::OtherLabels
+            };
+        }
+        let gateway = proxy.labels.get(GATEWAY_NAME);
+        let is_gateway = |target: &TargetRef| {
+            target.kind == "Gateway"
+                && target.group == "gateway.networking.k8s.io"
+                && Some(&target.name) == gateway
+                && (target.namespace.is_empty() || target.namespace == proxy.namespace)
+        };
+        if namespace == proxy.namespace && targets.iter().any(is_gateway) {
+            Selection::Applies
+        } else {
+            Selection::OtherTarget
+        }
     }
 
     /// What a workload accepts: the narrowest scope that says something wins, the mesh, then the namespace, then the
@@ -84,28 +146,31 @@ impl ResourceSet {
     /// A policy that [must deny](crate::Object::must_deny) counts as STRICT.
     pub fn peer_authentication(&self, proxy: &Proxy) -> PeerAuthenticationView {
         let root = self.mesh().root_namespace();
-        let oldest = |namespace: &str, with_selector: bool| {
-            self.all::<PeerAuthentication>().find(|found| {
-                found.namespace() == namespace
-                    && match selector_of(found) {
-                        None => !with_selector,
-                        Some(selector) => with_selector && selects(&selector.match_labels, &proxy.labels),
+        let mut view = PeerAuthenticationView::default();
+        let (mut mesh, mut namespace, mut workload) = (None, None, None);
+        for found in self.all::<PeerAuthentication>() {
+            let scope = match selector_of(&found) {
+                None if found.namespace() == root => &mut mesh,
+                None if found.namespace() == proxy.namespace => &mut namespace,
+                Some(selector) if selects(&selector.match_labels, &proxy.labels) => {
+                    if found.namespace() == root {
+                        view.ignored.push(found.reference());
+                        continue;
                     }
-            })
-        };
-        let mut view = PeerAuthenticationView {
-            mode: MutualTlsMode::Permissive,
-            ports: BTreeMap::new(),
-            sources: Vec::new(),
-        };
-        let mut scopes = vec![oldest(root, false)];
-        let mut workload = None;
-        if proxy.namespace != root {
-            scopes.push(oldest(&proxy.namespace, false));
-            // In the root namespace a selector is ignored.
-            workload = oldest(&proxy.namespace, true);
-            scopes.push(workload);
+                    if found.namespace() != proxy.namespace {
+                        continue;
+                    }
+                    &mut workload
+                }
+                _ => continue,
+            };
+            if scope.is_none() {
+                *scope = Some(found);
+            } else {
+                view.ignored.push(found.reference());
+            }
         }
+        let scopes = [mesh, namespace, workload];
         for found in scopes.into_iter().flatten() {
             view.sources.push(found.reference());
             match mode(found) {

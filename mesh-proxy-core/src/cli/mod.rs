@@ -1,6 +1,7 @@
 //! The command line.
 
 mod demo;
+mod explain;
 mod run;
 mod validate;
 
@@ -13,8 +14,8 @@ use crate::engine::StartError;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  ended as asked; validate: nothing wrong; demo --check: everything as expected
-  1  could not start or failed; validate --strict: warnings; demo --check: a difference
+  0  ended as asked; validate: nothing wrong; explain authz: allowed; demo --check: everything as expected
+  1  could not start or failed; validate --strict: warnings; explain authz: denied; demo --check: a difference
   2  wrong usage; validate: errors, or a path that cannot be read";
 
 /// A service-mesh proxy that reads Istio's YAML, with no control plane and no cluster.
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Arguments),
     /// Check configuration files and explain every mistake.
     Validate(validate::Arguments),
+    /// Say what the configuration decides about a request, and why.
+    Explain(explain::Arguments),
     /// Start the Bookinfo example: its services, and the proxy in front of and between them.
     Demo(demo::Arguments),
 }
@@ -43,6 +46,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Validate(arguments) => Ok(validate::run(&arguments)),
+        Command::Explain(arguments) => Ok(explain::run(&arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     result.unwrap_or_else(|error| {

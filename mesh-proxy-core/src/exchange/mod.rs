@@ -15,6 +15,7 @@ mod response_head;
 mod upgrade;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use http::header::{self, HeaderValue};
@@ -22,6 +23,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use mesh_authz::ForwardedFor;
 use mesh_route::{Lookup, RequestHead, normalize_path};
 
 pub(crate) use self::body::{RequestBody, ResponseBody};
@@ -163,13 +165,25 @@ fn authorize(
         .host(head.authority())
         .scheme(head.scheme())
         .headers(&parts.headers);
-    let request = mesh_authz::Request::new(
-        mesh_authz::Peer::new(connection.peer().ip().to_canonical()),
-        connection.local(),
-    )
-    .http(attributes);
+    let peer = connection.peer().ip().to_canonical();
+    let request = mesh_authz::Request::new(mesh_authz::Peer::new(peer), connection.local())
+        .remote_ip(client_address(exchange.listener.client_address, peer, &parts.headers))
+        .http(attributes);
     let decision = exchange.listener.policies.evaluate(&request);
     decision.response_code_details().map(|details| LocalReply::access_denied(details.to_string()))
+}
+
+/// The client's address for policies (AUTHZ-XFF-02). The peer has been appended to what came in, and is passed over.
+fn client_address(how: ForwardedFor, peer: IpAddr, headers: &http::HeaderMap) -> IpAddr {
+    let how = match how {
+        // What nearly every gateway has: nobody in front of it is trusted.
+        ForwardedFor::Gateway { trusted_proxies: 0 } => return peer,
+        ForwardedFor::Gateway { trusted_proxies } => {
+            ForwardedFor::Gateway { trusted_proxies: trusted_proxies.saturating_add(1) }
+        }
+        how => how,
+    };
+    how.client_address(peer, headers.get_all(names::X_FORWARDED_FOR))
 }
 
 /// The request as `mesh-route` sees it.

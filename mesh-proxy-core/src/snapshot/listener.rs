@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use mesh_authz::PolicySet;
+use mesh_authz::{ForwardedFor, PolicySet};
 use mesh_route::{PathNormalization, RouteTable};
 
 use super::action::Route;
@@ -55,7 +56,9 @@ pub struct HttpListener {
     /// Virtual hosts and their routes. Action and rule name of a request come from here.
     pub routes: RouteTable<Route>,
     /// AuthorizationPolicies in force; empty allows.
-    pub policies: PolicySet,
+    pub policies: Arc<PolicySet>,
+    /// Where policies find the client's address (AUTHZ-XFF-02).
+    pub client_address: ForwardedFor,
     /// How paths are normalised before anything looks at them (`PROXY-PATH-01`).
     pub path_normalization: PathNormalization,
 }

@@ -10,6 +10,7 @@ mod compile;
 mod context;
 mod issue;
 mod listener;
+mod protection;
 
 pub use action::{Destination, Forward, Retries, Route, RouteAction};
 #[cfg(feature = "net")]
@@ -22,6 +23,7 @@ pub use compile::{Compiled, compile};
 pub use context::{Context, ProxyIdentity};
 pub use issue::Issue;
 pub use listener::{HttpListener, ListenerKey, Role};
+pub use protection::{MutualTls, Protection, Unselected};
 
 /// Everything that decides about requests, immutable. Made by [`compile`], replaced as a whole.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub(crate) listeners: Vec<HttpListener>,
     pub(crate) gateway: Workload,
     pub(crate) sidecar: Workload,
+    pub(crate) gateway_protection: Protection,
+    pub(crate) sidecar_protection: Protection,
     pub(crate) access_log: AccessLogSettings,
 }
 
@@ -68,6 +72,15 @@ impl Snapshot {
         match role {
             Role::Gateway => &self.gateway,
             Role::Sidecar => &self.sidecar,
+        }
+    }
+
+    /// What protects the workload that the proxy belongs to in `role`.
+    #[must_use]
+    pub fn protection(&self, role: Role) -> &Protection {
+        match role {
+            Role::Gateway => &self.gateway_protection,
+            Role::Sidecar => &self.sidecar_protection,
         }
     }
 

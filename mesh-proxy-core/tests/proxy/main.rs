@@ -20,6 +20,7 @@ mod bodies;
 mod drain;
 mod edge;
 mod expect;
+mod explain;
 mod hop_by_hop;
 mod keep_alive;
 mod live;

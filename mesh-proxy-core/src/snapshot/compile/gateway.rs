@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use mesh_authz::PolicySet;
 use mesh_model::common::Protocol;
 use mesh_model::kubernetes::{IntOrString, Pod};
 use mesh_model::networking::Gateway;
@@ -14,11 +14,10 @@ use mesh_model::resolve::{Proxy, Resource, ResourceSet, ServiceSource, hosts_on_
 
 use super::clusters::Clusters;
 use super::issues::{Issues, spec};
-use super::mesh;
 use super::rules::{Rule, rules};
 use super::scope::Scope;
 use super::virtual_hosts::{Plan, table};
-use crate::snapshot::{HttpListener, ListenerKey, Role};
+use crate::snapshot::{HttpListener, ListenerKey, Protection, Role};
 
 /// A server and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +38,7 @@ enum Use<'a> {
 pub(super) fn listeners(
     set: &ResourceSet,
     proxy: &Proxy,
-    policies: &PolicySet,
+    protection: &Protection,
     clusters: &mut Clusters,
     issues: &mut Issues,
 ) -> Vec<HttpListener> {
@@ -59,8 +58,9 @@ pub(super) fn listeners(
             role: Role::Gateway,
             name: name(&servers),
             routes: table(plans, &first.gateway.reference(), issues),
-            policies: policies.clone(),
-            path_normalization: mesh::path_normalization(set.mesh()),
+            policies: Arc::clone(&protection.policies),
+            client_address: protection.client_address,
+            path_normalization: protection.path_normalization,
         });
     }
     out

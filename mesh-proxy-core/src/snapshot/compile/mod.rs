@@ -10,6 +10,8 @@ mod hosts;
 mod issues;
 mod mesh;
 mod policies;
+mod protection;
+mod providers;
 mod rules;
 mod scope;
 mod sidecar;
@@ -23,6 +25,7 @@ use mesh_model::resolve::{Proxy, ResourceSet};
 
 use self::clusters::Clusters;
 use self::issues::Issues;
+use self::providers::Providers;
 use super::{Context, Issue, ProxyIdentity, Snapshot};
 
 /// What [`compile`] made, and what it has to say about it.
@@ -92,12 +95,14 @@ pub fn compile(objects: &[Object], context: &Context) -> Compiled {
     let mesh = mesh::read(objects, context, &mut issues);
     let set = ResourceSet::with_cluster_domain(objects.to_vec(), mesh, &context.cluster_domain);
     unserved::report(objects, &set, &mut issues);
+    let providers = Providers::read(&set, &mut issues);
     let mut clusters = Clusters::default();
     let mut snapshot = Snapshot { access_log: mesh::access_log(set.mesh()), ..Snapshot::default() };
     if let Some(identity) = &context.gateway {
         let proxy = Proxy::gateway(&identity.namespace, identity.labels.clone());
-        let policies = policies::policies(&set, &proxy, &mut issues);
-        snapshot.listeners.extend(gateway::listeners(&set, &proxy, &policies, &mut clusters, &mut issues));
+        let protection = protection::of(&set, &proxy, &providers, &mut issues);
+        snapshot.listeners.extend(gateway::listeners(&set, &proxy, &protection, &mut clusters, &mut issues));
+        snapshot.gateway_protection = protection;
         snapshot.gateway = workload_of(identity);
     }
     if let Some(identity) = &context.sidecar {
@@ -107,6 +112,7 @@ pub fn compile(objects: &[Object], context: &Context) -> Compiled {
                 snapshot.listeners.push(listener);
             }
         }
+        snapshot.sidecar_protection = protection::of(&set, &proxy, &providers, &mut issues);
         snapshot.sidecar = workload_of(identity);
     }
     snapshot.listeners.sort_by_key(|listener| listener.key);

@@ -1,42 +1,45 @@
-//! AuthorizationPolicies of a gateway as a policy set (section 1.1 of the authorization reference).
+//! AuthorizationPolicies of a workload as a policy set (section 1.1 of the authorization reference).
 
 use mesh_authz::{Action, Condition, Operation, Policy, PolicyId, PolicySet, Rule, Source, TrustDomains};
-use mesh_model::common::StringMap;
-use mesh_model::resolve::{Proxy, Resource, ResourceSet};
+use mesh_model::common::{PolicySelector, StringMap, TargetRef};
+use mesh_model::resolve::{Attached as _, Proxy, Resource, ResourceSet, Selection};
 use mesh_model::security::AuthorizationPolicy;
 use mesh_model::security::authorization_policy::{self as model, AuthorizationAction};
 use mesh_model::{Kind, ObjectRef};
 
 use super::issues::{Issues, spec};
+use super::providers::Providers;
 
-/// The policies that guard the gateway `proxy`. Whatever cannot be understood denies (`PROXY-FEAT-04`).
-pub(super) fn policies(set: &ResourceSet, proxy: &Proxy, issues: &mut Issues) -> PolicySet {
+/// The policies that guard the workload of `proxy`. Whatever cannot be understood denies (`PROXY-FEAT-04`).
+pub(super) fn policies(
+    set: &ResourceSet,
+    proxy: &Proxy,
+    providers: &Providers,
+    issues: &mut Issues,
+) -> PolicySet {
     let mesh = set.mesh();
     let domains =
         TrustDomains::new(mesh.trust_domain()).aliases(mesh.trust_domain_aliases.iter().map(String::as_str));
-    let mut builder = PolicySet::builder().keep_invalid().trust_domains(domains);
-    let selected = set.authorization_policies(proxy);
-    for found in &selected {
-        builder = builder.policy(policy(*found, issues));
-    }
-    // Policies whose selector cannot be trusted guard everybody in their scope.
-    let all = set.all::<AuthorizationPolicy>();
-    let doubtful = all.filter(|found| found.object.must_deny() && in_scope(found.namespace(), set, proxy));
-    for found in doubtful.filter(|found| has_doubtful_selector(found.spec)) {
-        if !selected.iter().any(|other| other.reference() == found.reference()) {
-            builder = builder.policy(policy(found, issues));
+    let mut builder = providers.make_known(PolicySet::builder().keep_invalid().trust_domains(domains));
+    for found in set.all::<AuthorizationPolicy>() {
+        if guards(set, proxy, &found) {
+            builder = builder.policy(policy(found, providers, issues));
         }
     }
     for object in set.objects().iter().filter(|object| object.kind == Kind::AuthorizationPolicy) {
         // A body that could not be read at all.
         if object.as_authorization_policy().is_none() && in_scope(&object.metadata.namespace, set, proxy) {
             let reference = object.reference();
-            issues.error(&reference, spec(), "it cannot be read, so the gateway denies every request");
+            issues.error(
+                &reference,
+                spec(),
+                "it cannot be read, so the workloads in its scope deny every request",
+            );
             builder = builder.policy(unreadable(&reference, Action::Deny));
         }
     }
     for found in set.request_authentications(proxy) {
-        let message = "token validation is not supported yet, so the gateway that it selects denies every request: \
+        let message = "token validation is not supported yet, so the workload that it selects denies every request: \
                        remove it, or narrow its selector";
         issues.error(&found.reference(), spec(), message);
         builder = builder.policy(unreadable(&found.reference(), Action::Deny));
@@ -45,7 +48,7 @@ pub(super) fn policies(set: &ResourceSet, proxy: &Proxy, issues: &mut Issues) ->
         // Only a set beyond all limits comes here; a single policy that denies everything is below them.
         let id = error.policy();
         let object = ObjectRef::new(Kind::AuthorizationPolicy, id.namespace(), id.name());
-        issues.error(&object, spec(), format!("{error}: the gateway denies every request"));
+        issues.error(&object, spec(), format!("{error}: the workload denies every request"));
         deny_everything(&object)
     });
     for error in policies.invalid() {
@@ -60,18 +63,35 @@ pub(super) fn policies(set: &ResourceSet, proxy: &Proxy, issues: &mut Issues) ->
     policies
 }
 
+/// Whether a policy is in force at `proxy`: it applies, or it must deny and its selector cannot be trusted, in which
+/// case it guards everybody in its scope.
+pub(super) fn guards(set: &ResourceSet, proxy: &Proxy, found: &Resource<'_, AuthorizationPolicy>) -> bool {
+    let doubtful = || {
+        found.object.must_deny()
+            && in_scope(found.namespace(), set, proxy)
+            && (has_doubtful_selector(found.spec.selector.as_ref())
+                || found.spec.targets().iter().any(is_doubtful_target))
+    };
+    set.selection(proxy, found) == Selection::Applies || doubtful()
+}
+
 /// Whether policies of `namespace` can select the proxy at all (AUTHZ-SEL-03).
-fn in_scope(namespace: &str, set: &ResourceSet, proxy: &Proxy) -> bool {
+pub(super) fn in_scope(namespace: &str, set: &ResourceSet, proxy: &Proxy) -> bool {
     namespace == proxy.namespace || namespace == set.mesh().root_namespace()
 }
 
 /// A value that could not be read is left empty, and an empty label selects nobody.
-fn has_doubtful_selector(spec: &AuthorizationPolicy) -> bool {
+pub(super) fn has_doubtful_selector(selector: Option<&PolicySelector>) -> bool {
     let doubtful = |labels: &StringMap| labels.iter().any(|(key, value)| key.is_empty() || value.is_empty());
-    spec.selector.as_ref().is_some_and(|selector| doubtful(&selector.match_labels))
+    selector.is_some_and(|selector| doubtful(&selector.match_labels))
 }
 
-fn policy(found: Resource<'_, AuthorizationPolicy>, issues: &mut Issues) -> Policy {
+/// The same for a reference.
+fn is_doubtful_target(target: &TargetRef) -> bool {
+    target.kind.is_empty() || target.name.is_empty()
+}
+
+fn policy(found: Resource<'_, AuthorizationPolicy>, providers: &Providers, issues: &mut Issues) -> Policy {
     let object = found.reference();
     let provider = found.spec.provider.as_ref().map_or("", |provider| provider.name.as_str());
     let action = match found.spec.action {
@@ -90,9 +110,9 @@ fn policy(found: Resource<'_, AuthorizationPolicy>, issues: &mut Issues) -> Poli
         return dry_run(unreadable(&object, Action::Deny), found);
     }
     if let Action::Custom(_) = action {
-        // No provider is made known to the set, so the rules of the policy deny (AUTHZ-EXT-03).
-        let message =
-            format!("provider `{provider}` cannot be asked yet, so what the policy matches is denied");
+        // What is not made known to the set cannot be asked, and its rules deny (AUTHZ-EXT-03).
+        let why = providers.fault(provider).unwrap_or("cannot be asked by this proxy yet");
+        let message = format!("provider `{provider}` {why}, so what the policy matches is denied");
         issues.error(&object, spec().field("provider"), message);
     }
     let id = PolicyId::new(found.namespace(), found.name());

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use mesh_authz::PolicySet;
+use mesh_authz::ForwardedFor;
 use mesh_model::common::Protocol;
 use mesh_model::networking::sidecar::{CaptureMode, IstioEgressListener, OutboundTrafficPolicyMode};
 use mesh_model::networking::{Sidecar, VirtualService};
@@ -55,7 +56,8 @@ pub(super) fn listeners(
             name: format!("{object} egress[{index}]"),
             routes: table(plans, &object, issues),
             // Policies are enforced where requests come in (AUTHZ-SEL-09).
-            policies: PolicySet::default(),
+            policies: Arc::default(),
+            client_address: ForwardedFor::Sidecar,
             path_normalization: mesh::path_normalization(set.mesh()),
         });
     }
