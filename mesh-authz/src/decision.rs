@@ -9,6 +9,7 @@ use crate::policy::{PolicyId, ProviderId};
 ///
 /// Closed on purpose: there is no third answer, and a caller who matches on it need not think of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[allow(clippy::exhaustive_enums, reason = "a verdict is one of these two")]
 pub enum Verdict {
     /// The request may pass.
@@ -35,7 +36,17 @@ pub enum Verdict {
 /// );
 /// # Ok::<(), mesh_authz::BuildError>(())
 /// ```
+///
+/// With the feature `serde` it can be written to a log; here as JSON:
+///
+/// ```json
+/// {"verdict": "deny", "reason": {"kind": "denied_by", "policy": {"namespace": "shop", "name": "no-admin"}, "rule": 0}}
+/// ```
+///
+/// `kind` is the variant of [`Reason`] in snake case, and its fields follow. `audited_by`, a policy, and
+/// `access_log_hint` are there if they are not `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[must_use = "a decision that nobody reads protects nothing"]
 #[non_exhaustive]
 pub struct Decision<'p> {
@@ -44,14 +55,17 @@ pub struct Decision<'p> {
     /// What decided it.
     pub reason: Reason<'p>,
     /// The `Audit` policy that matched, if one did. It never changes the verdict (AUTHZ-EVAL-09).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub audited_by: Option<&'p PolicyId>,
     /// Envoy's `access_log_hint`: whether an `Audit` policy matched, and `None` if there is no `Audit`
     /// policy, or a provider's stage ended the request before (AUTHZ-EVAL-09).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub access_log_hint: Option<bool>,
 }
 
 /// What decided a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reason<'p> {
     /// Nothing denies the request and no `Allow` policy is enforced: allowed (AUTHZ-EVAL-03).
@@ -222,6 +236,7 @@ impl fmt::Display for Details<'_> {
 
 /// A question to an external authorizer that a `Custom` policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Delegation<'p> {
     /// Whom to ask.
@@ -241,7 +256,10 @@ impl<'p> Delegation<'p> {
 }
 
 /// What the dry-run policies of a set would have done.
+///
+/// With the feature `serde`: `decision`, and `deny` and `allow` if they are not `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[must_use]
 #[non_exhaustive]
 pub struct DryRun<'p> {
@@ -249,18 +267,22 @@ pub struct DryRun<'p> {
     pub decision: Decision<'p>,
     /// What the dry-run `Deny` policies would have done on their own; `None` if there are none. Envoy's
     /// metadata keys `istio_dry_run_deny_shadow_*` (AUTHZ-RESP-06).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub deny: Option<Shadow<'p>>,
     /// What the dry-run `Allow` policies would have done on their own; `None` if there are none. Envoy's
     /// metadata keys `istio_dry_run_allow_shadow_*` (AUTHZ-RESP-06).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub allow: Option<Shadow<'p>>,
 }
 
 /// The outcome of one stage of dry-run policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Shadow<'p> {
     /// What enforcing the stage would have done: Envoy's `allowed` and `denied`.
     pub verdict: Verdict,
     /// The rule that matched, if one did.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub matched: Option<RuleName<'p>>,
 }

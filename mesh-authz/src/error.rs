@@ -36,6 +36,7 @@ struct Inner {
 
 /// What is wrong with a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum BuildErrorKind {
     /// A value is the empty string (AUTHZ-VAL-04).
@@ -59,6 +60,9 @@ pub enum BuildErrorKind {
     NotForCustom,
     /// A `Custom` or `Audit` policy asks for a dry run (AUTHZ-EVAL-08, AUTHZ-EXT-13).
     DryRunUnsupported,
+    /// Whoever made the policy could not understand it and said so with
+    /// [`Policy::invalid`](crate::Policy::invalid).
+    Unreadable,
     /// The texts or rules of the set exceed what 32-bit offsets can hold.
     TooLarge,
 }
@@ -83,6 +87,7 @@ impl BuildErrorKind {
             Self::InvalidConditionKey => "lacks a name in brackets, such as `request.headers[x-env]`",
             Self::NotForCustom => "cannot be used by a CUSTOM policy, providers are asked before it is known",
             Self::DryRunUnsupported => "cannot be a dry run, only ALLOW and DENY policies can",
+            Self::Unreadable => "could not be understood",
             Self::TooLarge => "makes the policy set exceed 4 GiB of text or 4294967295 rules",
         }
     }
@@ -112,7 +117,7 @@ impl BuildError {
         &self.0.field
     }
 
-    /// The value as it was written.
+    /// The value as it was written; the reason, if it is that of [`Policy::invalid`](crate::Policy::invalid).
     pub fn value(&self) -> &str {
         &self.0.value
     }
@@ -126,6 +131,9 @@ impl BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { policy, field, kind, value, .. } = &*self.0;
+        if *kind == BuildErrorKind::Unreadable {
+            return write!(f, "AuthorizationPolicy {policy}: {value}");
+        }
         write!(f, "AuthorizationPolicy {policy}: {field}: `{value}` {}", kind.explain())
     }
 }

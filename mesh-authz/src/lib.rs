@@ -92,7 +92,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `http`: [`Headers`] for `http::HeaderMap`.
+//! None is on by default. `http`: [`Headers`] for `http::HeaderMap`. `serde`: [`Decision`],
+//! [`DryRun`] and [`Explanation`] can be serialized, for logs.
 //!
 //! # Stability
 //!
@@ -116,6 +117,8 @@ mod policy_set;
 mod program;
 mod request;
 mod rule;
+#[cfg(feature = "serde")]
+mod serialize;
 mod spiffe;
 mod stage;
 mod trust_domain;

@@ -134,13 +134,39 @@ pub struct Policy {
     pub(crate) action: Action,
     pub(crate) dry_run: bool,
     pub(crate) rules: Vec<Rule>,
+    /// Why the policy could not be understood.
+    pub(crate) unreadable: Option<Box<str>>,
 }
 
 impl Policy {
     /// A policy without rules, which matches nothing: as an `Allow` policy it denies everything that
     /// no other `Allow` policy matches, any other action has no effect (AUTHZ-EVAL-05).
     pub fn new(id: PolicyId, action: Action) -> Self {
-        Self { id, action, dry_run: false, rules: Vec::new() }
+        Self { id, action, dry_run: false, rules: Vec::new(), unreadable: None }
+    }
+
+    /// A policy that could not be understood, `reason` says why.
+    ///
+    /// For embedders that read policies from text: leaving a policy out, or what they cannot read of it,
+    /// could open what its author meant to close. This one denies instead, just as policies do that
+    /// [`keep_invalid`](crate::PolicySetBuilder::keep_invalid) keeps: `Deny` and `Custom` deny everything,
+    /// `Allow` counts as selected and matches nothing, `Audit` does nothing. If not even the action is
+    /// certain, `Deny` is the one to give. The set builds with it and without `keep_invalid`, and
+    /// [`PolicySet::invalid`](crate::PolicySet::invalid) has the reason.
+    ///
+    /// ```
+    /// use mesh_authz::{Action, Peer, Policy, PolicyId, PolicySet, Reason, Request};
+    ///
+    /// let id = PolicyId::new("shop", "broken");
+    /// let policy = Policy::invalid(id.clone(), Action::Deny, "line 7 is no YAML");
+    /// let set = PolicySet::builder().policy(policy).build()?;
+    /// let connection = Request::new(Peer::new([10, 0, 0, 7].into()), ([10, 0, 0, 9], 8080).into());
+    /// assert_eq!(set.evaluate(&connection).reason, Reason::InvalidPolicy { policy: &id });
+    /// assert_eq!(set.invalid()[0].to_string(), "AuthorizationPolicy shop/broken: line 7 is no YAML");
+    /// # Ok::<(), mesh_authz::BuildError>(())
+    /// ```
+    pub fn invalid(id: PolicyId, action: Action, reason: impl Into<String>) -> Self {
+        Self { unreadable: Some(reason.into().into()), ..Self::new(id, action) }
     }
 
     /// Adds a rule. The rules of a policy are alternatives.

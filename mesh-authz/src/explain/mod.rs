@@ -17,7 +17,18 @@ use crate::stage::Stage;
 /// Prints as a text for people, one line a rule, and one for each clause that failed. It repeats
 /// attributes of the request, header values and claims among them: mind who gets to read it. The
 /// wording may change in any release.
+///
+/// With the feature `serde` it can be written as data; here one stage with one rule as JSON:
+///
+/// ```json
+/// {"stage": "allow", "rules": [{"name": "ns[shop]-policy[cart]-rule[0]", "outcome": "failed",
+///   "detail": [{"field": "to[0].operation.methods", "why": "found `POST`, wanted `GET`"}]}]}
+/// ```
+///
+/// `outcome` is the variant of [`Outcome`] in snake case and `detail` what it holds; a stage of `Custom`
+/// policies has `provider` as well.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Explanation<'p> {
     /// The answer of [`PolicySet::evaluate`].
@@ -32,9 +43,11 @@ pub struct Explanation<'p> {
 
 /// What the rules of one stage said.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageExplanation<'p> {
     /// Which stage.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub stage: StageKind<'p>,
     /// Its rules in the order in which a matching one is reported (AUTHZ-EVAL-11); a policy without rules
     /// has one entry that never matches (AUTHZ-EVAL-12).
@@ -43,6 +56,11 @@ pub struct StageExplanation<'p> {
 
 /// A stage of the evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "stage", content = "provider", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum StageKind<'p> {
     /// `Custom` policies of one provider.
@@ -63,16 +81,23 @@ pub enum StageKind<'p> {
 
 /// What one rule said.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RuleExplanation<'p> {
     /// The rule.
     pub name: RuleName<'p>,
     /// What it said.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub outcome: Outcome<'p>,
 }
 
 /// Whether a rule matched, and if not, why.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "outcome", content = "detail", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Outcome<'p> {
     /// The rule matched.
@@ -84,12 +109,14 @@ pub enum Outcome<'p> {
     /// The policy has no rules, so it matches nothing (AUTHZ-EVAL-05).
     NoRules,
     /// The policy could not be built and was kept; see
-    /// [`PolicySetBuilder::keep_invalid`](crate::PolicySetBuilder::keep_invalid).
+    /// [`PolicySetBuilder::keep_invalid`](crate::PolicySetBuilder::keep_invalid) and
+    /// [`Policy::invalid`](crate::Policy::invalid).
     Invalid(&'p BuildError),
 }
 
 /// A clause that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Failure {
     /// The field below the rule, such as `from[0].source.principals`.

@@ -106,7 +106,7 @@ impl PolicySetBuilder {
     /// # Errors
     ///
     /// The first policy, in the order in which they were added, that holds a value, a key or a combination
-    /// that means nothing. With [`keep_invalid`](Self::keep_invalid) only a set that is too large
+    /// that means nothing; one made with [`Policy::invalid`] is no error. With [`keep_invalid`](Self::keep_invalid) only a set that is too large
     /// ([`BuildErrorKind::TooLarge`]) is refused.
     pub fn build(self) -> Result<PolicySet, BuildError> {
         let mut program = Program::default();
@@ -119,7 +119,7 @@ impl PolicySetBuilder {
             ids.push(policy.id.clone());
             match lower_policy(&mut program, &mut names, &self.context, policy, number) {
                 Ok(lowered) => rules.add(policy, number, lowered),
-                Err(error) if self.keep_invalid && error.kind() != BuildErrorKind::TooLarge => {
+                Err(error) if self.keeps(&error) => {
                     rules.add_invalid(policy, number);
                     invalid.push(error);
                 }
@@ -131,6 +131,16 @@ impl PolicySetBuilder {
         }
         program.freeze();
         Ok(self.stages(rules, program, ids, invalid))
+    }
+
+    /// Whether the policy with this error becomes one that denies.
+    fn keeps(&self, error: &BuildError) -> bool {
+        match error.kind() {
+            BuildErrorKind::TooLarge => false,
+            // It is in the set for no other purpose.
+            BuildErrorKind::Unreadable => true,
+            _ => self.keep_invalid,
+        }
     }
 
     fn stages(

@@ -38,6 +38,14 @@ pub(crate) fn lower_policy(
     number: u32,
 ) -> Result<Vec<Rule>, BuildError> {
     let custom = matches!(policy.action, Action::Custom(_));
+    if let Some(reason) = &policy.unreadable {
+        let at = FieldError {
+            field: "spec".to_owned(),
+            kind: BuildErrorKind::Unreadable,
+            value: reason.as_ref().into(),
+        };
+        return Err(BuildError::new(&policy.id, None, at));
+    }
     if policy.dry_run && !matches!(policy.action, Action::Allow | Action::Deny) {
         let field = "metadata.annotations[istio.io/dry-run]".to_owned();
         let at = FieldError { field, kind: BuildErrorKind::DryRunUnsupported, value: "true".to_owned() };

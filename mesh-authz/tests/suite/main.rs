@@ -14,6 +14,7 @@
 mod case;
 mod cases;
 mod generate;
+mod invalid;
 mod laws;
 mod model;
 mod oracle;
