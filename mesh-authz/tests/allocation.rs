@@ -1,8 +1,9 @@
-//! A decision allocates nothing (AUTHZ-PERF-21, AUTHZ-PERF-33).
+//! A decision allocates nothing, and a rule takes little memory (AUTHZ-PERF-21, AUTHZ-PERF-33).
 #![allow(
     unsafe_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "an allocator that counts is unsafe, and tests fail by panicking"
 )]
 
@@ -16,6 +17,8 @@ use mesh_authz::{
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that have been asked for and not given back.
+    static LIVE: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -24,11 +27,13 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        LIVE.set(LIVE.get().wrapping_add(layout.size()));
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`, which is that of `System::alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
         // SAFETY: the pointer comes from `System::alloc` above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -133,4 +138,33 @@ fn decisions_do_not_allocate() {
     assert!(denied > 0, "the requests reach the policies");
     let (count, _) = allocations(|| set.explain(&requests[0]));
     assert!(count > 0, "the allocator counts");
+}
+
+#[test]
+fn a_simple_rule_takes_at_most_250_bytes() {
+    // AUTHZ-PERF-33: with all texts, and the names of the policies
+    let policy = |number: usize| {
+        let rule = Rule::new()
+            .from(Source::new().principals([format!("cluster.local/ns/web/sa/caller-{number:06}")]))
+            .to(Operation::new().methods(["GET"]).paths([format!("/api/v1/service-{number:06}/*")]));
+        Policy::new(PolicyId::new("shop", &format!("policy-{number:06}")), Action::Allow).rule(rule)
+    };
+    let block = |number: usize| {
+        let source = Source::new().ip_blocks([format!("10.{}.{}.0/24", number / 256, number % 256)]);
+        Policy::new(PolicyId::new("shop", &format!("policy-{number:06}")), Action::Deny)
+            .rule(Rule::new().from(source))
+    };
+    let shapes: [(&str, &dyn Fn(usize) -> Policy); 2] =
+        [("principal, method and path", &policy), ("address block", &block)];
+    for (shape, policy) in shapes {
+        for size in [64, 1_000, 10_000] {
+            let before = LIVE.get();
+            let set = PolicySet::builder().policies((0..size).map(policy)).build().unwrap();
+            let bytes = (LIVE.get() - before + size_of::<PolicySet>()) / size;
+            println!("{shape}: {bytes} bytes a rule with {size} rules");
+            assert!(bytes <= 250, "{shape}: {bytes} bytes a rule with {size} rules");
+            drop(set);
+            assert_eq!(LIVE.get(), before, "everything is given back");
+        }
+    }
 }

@@ -107,6 +107,18 @@ fn policy() -> String {
 }
 
 impl PolicyCase {
+    /// A policy without rules.
+    pub fn named(name: &str, action: &str) -> Self {
+        Self {
+            namespace: "foo".to_owned(),
+            name: name.to_owned(),
+            action: action.to_owned(),
+            provider: "p".to_owned(),
+            dry_run: false,
+            rules: Vec::new(),
+        }
+    }
+
     /// The name of one of the rules (AUTHZ-EVAL-10).
     pub fn rule_name(&self, rule: usize) -> String {
         format!("ns[{}]-policy[{}]-rule[{rule}]", self.namespace, self.name)
@@ -202,14 +214,17 @@ impl SetCase {
 impl Call {
     /// Hands the call to `then` as a request.
     pub fn with<T>(&self, then: impl FnOnce(&Request<'_>) -> T) -> T {
+        self.with_connection(|connection| {
+            self.with_http(|http| then(&http.map_or(*connection, |http| connection.http(http))))
+        })
+    }
+
+    /// Hands what is known about the connection to `then`.
+    pub fn with_connection<T>(&self, then: impl FnOnce(&Request<'_>) -> T) -> T {
         let identity = self.names.as_ref().map(|names| {
             let uri = names.uri.iter().map(String::as_str);
             PeerIdentity::certificate(uri, names.dns.iter().map(String::as_str), &names.subject)
         });
-        let claims =
-            self.http.as_ref().and_then(|http| http.claims.as_ref()).map(|table| {
-                table.iter().fold(Claims::new(), |claims, (name, v)| claims.claim(name, value(v)))
-            });
         let metadata = self
             .metadata
             .iter()
@@ -218,19 +233,25 @@ impl Call {
         if let Some(identity) = &identity {
             peer = peer.identity(identity);
         }
-        let mut request =
-            Request::new(peer, self.destination).remote_ip(self.remote_ip).sni(&self.sni).metadata(&metadata);
-        if let Some(http) = &self.http {
-            let mut attributes = HttpAttributes::new(&http.method, &http.path).headers(&http.headers);
-            if let Some(host) = &http.host {
-                attributes = attributes.host(host);
-            }
-            if let Some(claims) = &claims {
-                attributes = attributes.claims(claims);
-            }
-            request = request.http(attributes);
+        let connection = Request::new(peer, self.destination);
+        then(&connection.remote_ip(self.remote_ip).sni(&self.sni).metadata(&metadata))
+    }
+
+    /// Hands what is known about the HTTP request to `then`.
+    pub fn with_http<T>(&self, then: impl FnOnce(Option<HttpAttributes<'_>>) -> T) -> T {
+        let Some(http) = &self.http else { return then(None) };
+        let claims = http
+            .claims
+            .as_ref()
+            .map(|table| table.iter().fold(Claims::new(), |claims, (name, v)| claims.claim(name, value(v))));
+        let mut attributes = HttpAttributes::new(&http.method, &http.path).headers(&http.headers);
+        if let Some(host) = &http.host {
+            attributes = attributes.host(host);
         }
-        then(&request)
+        if let Some(claims) = &claims {
+            attributes = attributes.claims(claims);
+        }
+        then(Some(attributes))
     }
 }
 

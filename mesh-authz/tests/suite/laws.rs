@@ -22,14 +22,7 @@ fn enforced(policies: &[PolicyCase], action: &str) -> bool {
 
 /// A policy with one rule.
 fn policy_with(action: &str, rule: RuleCase) -> PolicyCase {
-    PolicyCase {
-        namespace: "foo".to_owned(),
-        name: "law".to_owned(),
-        action: action.to_owned(),
-        provider: "p".to_owned(),
-        dry_run: false,
-        rules: vec![rule],
-    }
+    PolicyCase { rules: vec![rule], ..PolicyCase::named("law", action) }
 }
 
 fn policies_with(action: &str, rules: Vec<RuleCase>) -> Vec<PolicyCase> {

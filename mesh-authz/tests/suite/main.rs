@@ -18,4 +18,5 @@ mod invalid;
 mod laws;
 mod model;
 mod oracle;
+mod reuse;
 mod texts;

@@ -3,6 +3,8 @@
 use mesh_authz::{DryRun, PolicySet, RuleName, Shadow, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 use crate::case::{Call, PolicyCase, SetCase};
 use crate::generate;
@@ -84,4 +86,38 @@ proptest! {
             prop_assert_eq!(answer(&set, call), oracle::answer(&settings, &policies, call), "{:?}", call);
         }
     }
+}
+
+/// AUTHZ-LAW-13, AUTHZ-TEST-01: many more cases than the tests above can afford, which make new calls for each
+/// set and shrink what fails. Here all sets meet the same calls.
+#[test]
+fn a_hundred_thousand_cases() {
+    const CALLS: usize = 512;
+    const SETS: usize = 200;
+    let mut runner = TestRunner::default();
+    let mut some = |strategy: &BoxedStrategy<(SetCase, Vec<PolicyCase>)>| {
+        strategy.new_tree(&mut runner).unwrap().current()
+    };
+    let mixed = (settings(), vec(generate::policy(&["ALLOW", "ALLOW", "DENY", "AUDIT"]), 0..6)).boxed();
+    let uniform = (settings(), generate::uniform_rules())
+        .prop_map(|(settings, rules)| {
+            let action = if rules.len() % 2 == 0 { "ALLOW" } else { "DENY" };
+            (settings, vec![PolicyCase { rules, ..PolicyCase::named("uniform", action) }])
+        })
+        .boxed();
+    let sets: Vec<_> = (0..SETS).map(|i| some(if i % 8 == 0 { &uniform } else { &mixed })).collect();
+    let calls: Vec<_> =
+        (0..CALLS).map(|_| generate::call().new_tree(&mut runner).unwrap().current()).collect();
+    let (mut allowed, mut cases) = (0, 0);
+    for (settings, policies) in &sets {
+        let set = settings.build(policies);
+        for call in &calls {
+            let got = answer(&set, call);
+            assert_eq!(got, oracle::answer(settings, policies, call), "{settings:?} {policies:?} {call:?}");
+            allowed += usize::from(got.allowed && got.rule.is_some());
+            cases += 1;
+        }
+    }
+    assert!(cases >= 100_000);
+    assert!(allowed > cases / 100, "only {allowed} of {cases} cases were allowed by a rule");
 }
