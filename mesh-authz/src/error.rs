@@ -60,6 +60,8 @@ pub enum BuildErrorKind {
     NotForCustom,
     /// A `Custom` or `Audit` policy asks for a dry run (AUTHZ-EVAL-08, AUTHZ-EXT-13).
     DryRunUnsupported,
+    /// ztunnel enforces `Allow` and `Deny` policies only (AUTHZ-ZT-10).
+    NotForZtunnel,
     /// Whoever made the policy could not understand it and said so with
     /// [`Policy::invalid`](crate::Policy::invalid).
     Unreadable,
@@ -87,6 +89,7 @@ impl BuildErrorKind {
             Self::InvalidConditionKey => "lacks a name in brackets, such as `request.headers[x-env]`",
             Self::NotForCustom => "cannot be used by a CUSTOM policy, providers are asked before it is known",
             Self::DryRunUnsupported => "cannot be a dry run, only ALLOW and DENY policies can",
+            Self::NotForZtunnel => "is not enforced by ztunnel, only ALLOW and DENY are",
             Self::Unreadable => "could not be understood",
             Self::TooLarge => "makes the policy set exceed 4 GiB of text or 4294967295 rules",
         }

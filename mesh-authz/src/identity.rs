@@ -48,6 +48,11 @@ impl PeerIdentity {
         self.names.iter().map(|name| &*name.text)
     }
 
+    /// The name of [`spiffe_id`](Self::spiffe_id).
+    pub(crate) fn mesh_name(&self) -> Option<&Name> {
+        self.names.iter().find(|name| name.namespace.is_some())
+    }
+
     pub(crate) fn parsed_names(&self) -> &[Name] {
         &self.names
     }

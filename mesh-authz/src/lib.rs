@@ -53,6 +53,8 @@
 //! ALLOW rule with such a clause never matches, every other action goes by what is left of its rule. So
 //! `DENY methods: [GET]` denies every TCP connection; add `ports` to such rules.
 //!
+//! That is what Envoy does. [`Profile::Ztunnel`] does what ztunnel does, where such a rule denies nothing.
+//!
 //! # What cannot be understood
 //!
 //! Values are parsed when the set is built. A value that means nothing is a [`BuildError`] with the policy
@@ -87,8 +89,7 @@
 //! # Not here
 //!
 //! Reading YAML, selecting policies for a workload, PeerAuthentication, verifying tokens, calling
-//! providers, normalizing paths, logging. Claims are taken as verified, paths as normalized. The form of
-//! policies that ztunnel enforces, and its differences from Envoy, are not reproduced.
+//! providers, normalizing paths, logging. Claims are taken as verified, paths as normalized.
 //!
 //! # Features
 //!
@@ -131,7 +132,7 @@ pub use explain::{Explanation, Failure, Outcome, RuleExplanation, StageExplanati
 pub use forwarded_for::ForwardedFor;
 pub use headers::{Headers, NoHeaders};
 pub use identity::PeerIdentity;
-pub use policy::{Action, Policy, PolicyId, ProviderId, Rule};
+pub use policy::{Action, Policy, PolicyId, Profile, ProviderId, Rule};
 pub use policy_set::{PolicySet, PolicySetBuilder};
 pub use request::{HttpAttributes, Peer, Request};
 pub use rule::{Condition, Operation, Source};

@@ -112,6 +112,31 @@ pub enum Action {
     Custom(ProviderId),
 }
 
+/// Whose rules of enforcement a policy set follows (AUTHZ-GEN-02).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Envoy as sidecar, gateway or waypoint, for HTTP requests and for TCP connections.
+    #[default]
+    Envoy,
+    /// ztunnel, for connections. It looks at less than Envoy does on TCP, and what it does not look at has
+    /// other consequences:
+    ///
+    /// - An `Allow` rule with an HTTP field matches nothing, as in Envoy (AUTHZ-ZT-04). `remoteIpBlocks` and
+    ///   condition keys other than `source.ip`, `source.namespace`, `source.principal`, `destination.ip` and
+    ///   `destination.port` count as such (AUTHZ-ZT-03).
+    /// - A `Deny` rule goes by what is left of each source and operation, but where nothing is left it
+    ///   matches nothing: `methods: [GET]` alone **denies nothing**, while Envoy would deny every connection
+    ///   (AUTHZ-ZT-05).
+    /// - `trustDomains` is not looked at, which makes an `Allow` rule wider (AUTHZ-ZT-06).
+    /// - Principals are not rewritten for trust-domain aliases (AUTHZ-ZT-07), namespaces are compared with
+    ///   the namespace alone, and `*` inside is a plain character (AUTHZ-ZT-08).
+    /// - `Audit` and `Custom` policies are refused when the set is built (AUTHZ-ZT-10).
+    ///
+    /// The peer's identity is [`PeerIdentity::spiffe_id`](crate::PeerIdentity::spiffe_id).
+    Ztunnel,
+}
+
 /// One `AuthorizationPolicy` that is known to apply to the workload.
 ///
 /// Values are written as in Istio's YAML (`"/admin*"`, `"10.0.0.0/8"`, `"8080"`) and parsed when the

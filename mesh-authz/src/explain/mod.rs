@@ -106,6 +106,8 @@ pub enum Outcome<'p> {
     Failed(Vec<Failure>),
     /// An `Allow` rule with HTTP fields never matches a TCP connection (AUTHZ-TCP-02).
     HttpOnly,
+    /// ztunnel cannot enforce the rule and leaves it out; see [`Profile::Ztunnel`](crate::Profile::Ztunnel).
+    NotEnforced,
     /// The policy has no rules, so it matches nothing (AUTHZ-EVAL-05).
     NoRules,
     /// The policy could not be built and was kept; see
@@ -203,6 +205,9 @@ impl PolicySet {
         if stage.skips_http(request) && rule.uses_http {
             return Outcome::HttpOnly;
         }
+        if rule.never {
+            return Outcome::NotEnforced;
+        }
         let failures = self.program().failures(rule, request);
         if failures.is_empty() { Outcome::Matched } else { Outcome::Failed(failures) }
     }
@@ -233,6 +238,9 @@ impl fmt::Display for Explanation<'_> {
                     Outcome::Matched => writeln!(f, "  {name}: match")?,
                     Outcome::HttpOnly => {
                         writeln!(f, "  {name}: left out, it has HTTP fields and this is a TCP connection")?;
+                    }
+                    Outcome::NotEnforced => {
+                        writeln!(f, "  {name}: left out, ztunnel cannot enforce one of its fields")?;
                     }
                     Outcome::NoRules => writeln!(f, "  {name}: no match, the policy has no rules")?,
                     Outcome::Invalid(error) => writeln!(f, "  {name}: kept although invalid: {error}")?,

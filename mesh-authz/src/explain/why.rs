@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Failure;
+use crate::identity::PeerIdentity;
 use crate::program::{Attribute, Clause, Origin, Pattern, Program, Rule, Span, Test};
 use crate::request::{HttpAttributes, Request};
 
@@ -103,6 +104,11 @@ impl Program {
                 }
                 quoted.join(", ")
             }
+            Attribute::MeshPrincipal | Attribute::MeshNamespace | Attribute::MeshAccount => {
+                let no_id = "the peer has no SPIFFE id";
+                let id = request.peer.identity.and_then(PeerIdentity::mesh_name).ok_or(no_id)?;
+                quoted(id.text())
+            }
             Attribute::SourceIp => quoted(request.peer.ip.to_string().as_bytes()),
             Attribute::RemoteIp => quoted(request.remote_ip.to_string().as_bytes()),
             Attribute::DestinationIp => quoted(request.destination.ip().to_string().as_bytes()),
@@ -178,9 +184,9 @@ impl Program {
 /// The path of the field below its rule.
 fn field(clause: &Clause, negated: bool) -> String {
     let name = match clause.attribute {
-        Attribute::Principal => "principals",
-        Attribute::Namespace => "namespaces",
-        Attribute::ServiceAccount => "serviceAccounts",
+        Attribute::Principal | Attribute::MeshPrincipal => "principals",
+        Attribute::Namespace | Attribute::MeshNamespace => "namespaces",
+        Attribute::ServiceAccount | Attribute::MeshAccount => "serviceAccounts",
         Attribute::TrustDomain => "trustDomains",
         Attribute::SourceIp => "ipBlocks",
         Attribute::RemoteIp => "remoteIpBlocks",

@@ -37,6 +37,9 @@ const MAX_ALTERNATIVES: usize = 16;
 /// Adds `rule`, the one with number `number`, to `rows`. With `l4` it is filed by what TCP connections
 /// have.
 pub(super) fn file(program: &Program, rule: &Rule, number: u32, l4: bool, rows: &mut Vec<Row>) {
+    if rule.never {
+        return;
+    }
     let mut by = conjunction(program, rule.clauses, l4);
     let mut alternatives = Vec::new();
     for group in rule.groups.of(&program.groups) {

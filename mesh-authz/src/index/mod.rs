@@ -206,6 +206,15 @@ impl<F: Fn(u32) -> bool> Search<'_, '_, F> {
                 }
                 best
             }
+            Attribute::MeshPrincipal | Attribute::MeshNamespace | Attribute::MeshAccount => {
+                let name = request.peer.identity.and_then(PeerIdentity::mesh_name);
+                let part = name.and_then(|name| match attribute {
+                    Attribute::MeshPrincipal => name.principal(),
+                    Attribute::MeshNamespace => name.namespace(),
+                    _ => name.account_key(),
+                });
+                part.map_or(best, |text| self.text(split, text, || hash(text), !text.is_empty(), best))
+            }
             Attribute::RemoteIp => self.ip(split, request.remote_ip, best),
             Attribute::DestinationIp => self.ip(split, request.destination.ip(), best),
             Attribute::DestinationPort => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::PolicySet;
 use crate::error::{BuildError, BuildErrorKind, FieldError};
 use crate::index::MAX_RULES;
-use crate::policy::{Action, Policy, PolicyId, ProviderId};
+use crate::policy::{Action, Policy, PolicyId, Profile, ProviderId};
 use crate::program::{LowerContext, Names, Program, Rule, lower_policy};
 use crate::stage::{OnTcp, Selected, Stage};
 use crate::trust_domain::TrustDomains;
@@ -32,6 +32,28 @@ impl PolicySetBuilder {
     #[must_use]
     pub fn policies(mut self, policies: impl IntoIterator<Item = Policy>) -> Self {
         self.policies.extend(policies);
+        self
+    }
+
+    /// Whose rules of enforcement apply; Envoy's if this is not called.
+    ///
+    /// ```
+    /// use mesh_authz::{Action, Operation, Peer, Policy, PolicyId, PolicySet, Profile, Request, Rule};
+    ///
+    /// let rule = Rule::new().to(Operation::new().methods(["GET"]));
+    /// let policy = Policy::new(PolicyId::new("shop", "no-reads"), Action::Deny).rule(rule);
+    /// let connection = Request::new(Peer::new([10, 0, 0, 7].into()), ([10, 0, 0, 9], 8080).into());
+    /// let decide = |profile| {
+    ///     let set = PolicySet::builder().profile(profile).policy(policy.clone()).build()?;
+    ///     Ok::<_, mesh_authz::BuildError>(set.evaluate(&connection).is_allowed())
+    /// };
+    /// assert!(!decide(Profile::Envoy)?);
+    /// assert!(decide(Profile::Ztunnel)?); // cannot tell a GET, and does not deny what it cannot tell
+    /// # Ok::<(), mesh_authz::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.context.profile = profile;
         self
     }
 

@@ -15,6 +15,10 @@ pub(crate) enum Attribute {
     DestinationPort,
     Sni,
     Metadata(u32),
+    /// The SPIFFE id of the peer as ztunnel compares it, and parts of it (AUTHZ-ZT-07, AUTHZ-ZT-08).
+    MeshPrincipal,
+    MeshNamespace,
+    MeshAccount,
     // From here on: known on HTTP only.
     Host,
     Method,
@@ -47,6 +51,9 @@ impl Attribute {
                 | Self::Namespace
                 | Self::ServiceAccount
                 | Self::TrustDomain
+                | Self::MeshPrincipal
+                | Self::MeshNamespace
+                | Self::MeshAccount
                 | Self::RequestPrincipal
                 | Self::Claim(_)
         )
@@ -60,6 +67,7 @@ impl Attribute {
             Self::Method => 1,
             Self::SourceIp | Self::RemoteIp | Self::DestinationIp => 2,
             Self::Principal | Self::ServiceAccount | Self::TrustDomain | Self::Sni => 3,
+            Self::MeshPrincipal | Self::MeshNamespace | Self::MeshAccount => 3,
             Self::Path => 4,
             Self::Host => 5,
             Self::Namespace => 6,

@@ -9,7 +9,7 @@ use super::{Attribute, Clause, Lists, Origin, Pattern, Program, Rule, Span, Test
 use crate::cidr::IpBlock;
 use crate::error::{BuildError, BuildErrorKind, FieldError};
 use crate::path_template;
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Policy, Profile};
 use crate::rule::{Condition, Operation, Source, Values};
 use crate::trust_domain::TrustDomains;
 
@@ -18,6 +18,7 @@ use crate::trust_domain::TrustDomains;
 pub(crate) struct LowerContext {
     pub(crate) trust_domains: TrustDomains,
     pub(crate) strict_namespaces: bool,
+    pub(crate) profile: Profile,
 }
 
 /// Numbers of the names that conditions ask for, so that each is in the tables once.
@@ -51,17 +52,23 @@ pub(crate) fn lower_policy(
         let at = FieldError { field, kind: BuildErrorKind::DryRunUnsupported, value: "true".to_owned() };
         return Err(BuildError::new(&policy.id, None, at));
     }
+    let ztunnel = context.profile == Profile::Ztunnel;
+    if let (true, Some(value)) = (ztunnel, super::ztunnel::unsupported(&policy.action)) {
+        let (field, value) = ("spec.action".to_owned(), value.to_owned());
+        let at = FieldError { field, kind: BuildErrorKind::NotForZtunnel, value };
+        return Err(BuildError::new(&policy.id, None, at));
+    }
     let mut lowering = Lowering { program, names, context, namespace: policy.id.namespace(), custom };
     let mut rules = Vec::with_capacity(policy.rules.len());
     for (index, rule) in policy.rules.iter().enumerate() {
-        let lowered = lowering.rule(rule, number, index);
+        let lowered = lowering.rule(rule, number, index, ztunnel.then_some(&policy.action));
         rules.push(lowered.map_err(|at| BuildError::new(&policy.id, Some(index), at))?);
     }
     Ok(rules)
 }
 
 /// Clauses of one entry, before they are put into the tables.
-type Clauses = Vec<Clause>;
+pub(super) type Clauses = Vec<Clause>;
 
 struct Lowering<'p> {
     program: &'p mut Program,
@@ -78,13 +85,25 @@ type Fault = BuildErrorKind;
 type Parse<'p> = fn(&mut Lowering<'p>, &str, &mut Vec<Test>) -> Result<(), Fault>;
 
 impl Lowering<'_> {
-    fn rule(&mut self, rule: &crate::policy::Rule, policy: u32, index: usize) -> Result<Rule, FieldError> {
+    /// `ztunnel` is the action of the policy, if ztunnel is to enforce the rule.
+    fn rule(
+        &mut self,
+        rule: &crate::policy::Rule,
+        policy: u32,
+        index: usize,
+        ztunnel: Option<&Action>,
+    ) -> Result<Rule, FieldError> {
         let sources = rule.from.iter().enumerate().map(|(i, source)| self.source(i, source));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let operations = rule.to.iter().enumerate().map(|(i, operation)| self.operation(i, operation));
         let operations = operations.collect::<Result<Vec<_>, _>>()?;
         let conditions = rule.when.iter().enumerate().map(|(i, condition)| self.condition(i, condition));
-        let mut all: Clauses = conditions.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let conditions: Vec<Option<Clause>> = conditions.collect::<Result<_, _>>()?;
+        let (sources, operations, conditions, never) = match ztunnel {
+            None => (sources, operations, conditions, false),
+            Some(action) => super::ztunnel::reduce(action, sources, operations, conditions),
+        };
+        let mut all: Clauses = conditions.into_iter().flatten().collect();
 
         let uses_http = |clauses: &Clauses| clauses.iter().any(|c| c.attribute.is_http());
         let mut http = uses_http(&all);
@@ -111,6 +130,7 @@ impl Lowering<'_> {
             groups: append(&mut self.program.groups, &spans)?,
             uses_http: http,
             invalid: false,
+            never,
         })
     }
 
@@ -122,11 +142,13 @@ impl Lowering<'_> {
 
     fn source(&mut self, index: usize, source: &Source) -> Result<Clauses, FieldError> {
         use Attribute as A;
+        let identity =
+            |envoy, ztunnel| if self.context.profile == Profile::Ztunnel { ztunnel } else { envoy };
         let fields: [(&str, &Values, Attribute); 7] = [
-            ("principals", &source.principals, A::Principal),
+            ("principals", &source.principals, identity(A::Principal, A::MeshPrincipal)),
             ("requestPrincipals", &source.request_principals, A::RequestPrincipal),
-            ("namespaces", &source.namespaces, A::Namespace),
-            ("serviceAccounts", &source.service_accounts, A::ServiceAccount),
+            ("namespaces", &source.namespaces, identity(A::Namespace, A::MeshNamespace)),
+            ("serviceAccounts", &source.service_accounts, identity(A::ServiceAccount, A::MeshAccount)),
             ("trustDomains", &source.trust_domains, A::TrustDomain),
             ("ipBlocks", &source.ip_blocks, A::SourceIp),
             ("remoteIpBlocks", &source.remote_ip_blocks, A::RemoteIp),
@@ -179,7 +201,11 @@ impl Lowering<'_> {
     fn attribute(&mut self, key: Key) -> Result<Attribute, Fault> {
         let next = |len: usize| u32::try_from(len).map_err(|_| Fault::TooLarge);
         match key {
-            Key::Fixed(attribute) => Ok(attribute),
+            Key::Fixed(attribute) => Ok(match (self.context.profile, attribute) {
+                (Profile::Ztunnel, Attribute::Principal) => Attribute::MeshPrincipal,
+                (Profile::Ztunnel, Attribute::Namespace) => Attribute::MeshNamespace,
+                (_, attribute) => attribute,
+            }),
             Key::Header(name) => {
                 if let Some(&known) = self.names.headers.get(name.as_str()) {
                     return Ok(Attribute::Header(known));
@@ -377,7 +403,7 @@ fn parser<'p>(attribute: Attribute) -> Parse<'p> {
     match attribute {
         Attribute::Principal => Lowering::principal,
         Attribute::Namespace => Lowering::namespace,
-        Attribute::ServiceAccount => Lowering::service_account,
+        Attribute::ServiceAccount | Attribute::MeshAccount => Lowering::service_account,
         Attribute::TrustDomain => Lowering::trust_domain,
         Attribute::SourceIp | Attribute::RemoteIp | Attribute::DestinationIp => Lowering::block,
         Attribute::DestinationPort => Lowering::port,
@@ -385,6 +411,7 @@ fn parser<'p>(attribute: Attribute) -> Parse<'p> {
         Attribute::Host => Lowering::host,
         Attribute::Path => Lowering::path,
         Attribute::RequestPrincipal => Lowering::request_principal,
+        Attribute::MeshPrincipal | Attribute::MeshNamespace => Lowering::string,
         Attribute::Sni | Attribute::Method | Attribute::Header(_) | Attribute::Claim(_) => Lowering::string,
     }
 }

@@ -105,6 +105,10 @@ impl Program {
                 let Some(identity) = request.peer.identity else { return false };
                 identity.parsed_names().iter().any(|name| tests.iter().any(|&t| self.name_passes(t, name)))
             }
+            Attribute::MeshPrincipal | Attribute::MeshNamespace | Attribute::MeshAccount => {
+                let name = request.peer.identity.and_then(PeerIdentity::mesh_name);
+                name.is_some_and(|name| tests.iter().any(|&test| self.mesh_passes(attribute, test, name)))
+            }
             Attribute::SourceIp => self.ip_passes(tests, request.peer.ip),
             Attribute::RemoteIp => self.ip_passes(tests, request.remote_ip),
             Attribute::DestinationIp => self.ip_passes(tests, request.destination.ip()),
@@ -201,6 +205,18 @@ impl Program {
                 self.has_form(pattern, text.as_bytes(), !text.is_empty())
             }
             _ => false,
+        }
+    }
+
+    /// AUTHZ-ZT-08. Without an identity nothing passes (AUTHZ-ZT-09): a namespace that is empty has no form.
+    fn mesh_passes(&self, attribute: Attribute, test: Test, name: &Name) -> bool {
+        match (attribute, test) {
+            (_, Test::ServiceAccount(key)) => name.account_key() == Some(self.texts.bytes(key)),
+            (Attribute::MeshNamespace, _) => {
+                let namespace = name.namespace().unwrap_or_default();
+                self.text_passes(test, namespace, !namespace.is_empty())
+            }
+            _ => self.text_passes(test, name.principal().unwrap_or_default(), true),
         }
     }
 

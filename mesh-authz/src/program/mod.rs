@@ -14,6 +14,7 @@ mod lower;
 mod matching;
 mod pattern;
 mod text;
+mod ztunnel;
 
 pub(crate) use attribute::{Attribute, HeaderName, MetadataKey};
 pub(crate) use clause::{Clause, Lists, Origin};
@@ -67,13 +68,15 @@ pub(crate) struct Rule {
     pub(crate) uses_http: bool,
     /// Stands for a policy that could not be compiled.
     pub(crate) invalid: bool,
+    /// Matches nothing: ztunnel cannot enforce it (AUTHZ-ZT-04, AUTHZ-ZT-05).
+    pub(crate) never: bool,
 }
 
 impl Rule {
     /// The rule that stands for the policy `policy`, which could not be built, and matches everything.
     pub(crate) fn everything(policy: u32) -> Self {
         let none = Span::default();
-        Self { policy, index: 0, clauses: none, groups: none, uses_http: false, invalid: true }
+        Self { policy, index: 0, clauses: none, groups: none, uses_http: false, invalid: true, never: false }
     }
 }
 

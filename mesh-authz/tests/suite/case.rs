@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mesh_authz::{
     Action, Claims, Condition, HttpAttributes, Metadata, Operation, Peer, PeerIdentity, Policy, PolicyId,
-    PolicySet, PolicySetBuilder, Request, Rule, Source, TrustDomains, Value,
+    PolicySet, PolicySetBuilder, Profile, Request, Rule, Source, TrustDomains, Value,
 };
 use serde::Deserialize;
 
@@ -65,6 +65,8 @@ pub struct SetCase {
     pub strict_namespaces: bool,
     #[serde(default)]
     pub keep_invalid: bool,
+    #[serde(default)]
+    pub ztunnel: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -200,6 +202,7 @@ impl SetCase {
             (self.several_providers, PolicySetBuilder::several_providers as fn(_) -> _),
             (self.strict_namespaces, PolicySetBuilder::strict_namespaces),
             (self.keep_invalid, PolicySetBuilder::keep_invalid),
+            (self.ztunnel, |builder: PolicySetBuilder| builder.profile(Profile::Ztunnel)),
         ] {
             builder = if on { set(builder) } else { builder };
         }

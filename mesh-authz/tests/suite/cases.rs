@@ -119,10 +119,12 @@ fn check(test: &Test, case: &Case, set: &PolicySet) -> Vec<String> {
         let request = &if case.asks.is_some() { request.allowed_by_providers() } else { *request };
         let decision = set.evaluate(request);
         compare("verdict", &case.want, if decision.is_allowed() { "allow" } else { "deny" });
+        // AUTHZ-RESP-05: what Envoy writes as `enforced_effective_policy_id`.
         let by = decision.effective_policy_id().map_or("none".to_owned(), |rule| rule.to_string());
         if let Some(want) = &case.by {
             compare("by", want, &by);
         }
+        // AUTHZ-RESP-03, AUTHZ-RESP-04: the same text for requests and connections.
         let details = decision.response_code_details().map(|d| d.to_string());
         let want = format!("rbac_access_denied_matched_policy[{by}]");
         compare(
@@ -159,7 +161,7 @@ fn check(test: &Test, case: &Case, set: &PolicySet) -> Vec<String> {
         }
         // The model, which the random tests trust, is held to the reference as well.
         if !test.set.keep_invalid && test.policies.iter().all(|policy| policy.action != "CUSTOM") {
-            let model = oracle::answer(&test.set, &test.policies, &call);
+            let model = oracle::answer_by_profile(&test.set, &test.policies, &call);
             compare("model", &case.want, if model.allowed { "allow" } else { "deny" });
             compare("model's rule", &by, model.rule.as_deref().unwrap_or("none"));
         }

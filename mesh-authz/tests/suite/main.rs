@@ -20,3 +20,4 @@ mod model;
 mod oracle;
 mod reuse;
 mod texts;
+mod ztunnel;

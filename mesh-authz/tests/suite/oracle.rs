@@ -19,12 +19,22 @@ pub struct Answer {
     pub shadow_allow: Option<(bool, Option<String>)>,
 }
 
+/// The answer of the profile that the set is for.
+pub fn answer_by_profile(set: &SetCase, policies: &[PolicyCase], call: &Call) -> Answer {
+    if set.ztunnel { crate::ztunnel::answer(policies, call) } else { answer(set, policies, call) }
+}
+
 /// AUTHZ-EVAL-03 for sets without CUSTOM policies.
 pub fn answer(set: &SetCase, policies: &[PolicyCase], call: &Call) -> Answer {
+    combine(policies, |policy| matching_rules(set, policy, call))
+}
+
+/// The answer, given which rules of a policy match.
+pub fn combine(policies: &[PolicyCase], matching: impl Fn(&PolicyCase) -> Vec<String>) -> Answer {
     let stage = |action: &str, dry_run: bool| {
         let selected: Vec<_> =
             policies.iter().filter(|p| p.action == action && p.dry_run == dry_run).collect();
-        let names = selected.iter().flat_map(|policy| matching_rules(set, policy, call));
+        let names = selected.iter().flat_map(|policy| matching(policy));
         (!selected.is_empty(), names.min())
     };
     let (_, denied) = stage("DENY", false);
@@ -194,7 +204,7 @@ fn value_matches(set: &SetCase, policy: &PolicyCase, key: &str, value: &str, cal
 }
 
 /// AUTHZ-SRC-01, AUTHZ-SRC-02
-fn identities(call: &Call) -> Vec<&str> {
+pub fn identities(call: &Call) -> Vec<&str> {
     let Some(names) = &call.names else { return Vec::new() };
     let subject = Some(&names.subject).filter(|s| !s.is_empty());
     names.uri.iter().chain(&names.dns).chain(subject).map(String::as_str).collect()
@@ -256,7 +266,7 @@ fn expand_principal(set: &SetCase, value: &str) -> Vec<String> {
     domains.iter().map(|d| if kept(&d) { value.to_owned() } else { format!("{d}/{rest}") }).collect()
 }
 
-fn in_block(block: &str, ip: std::net::IpAddr) -> bool {
+pub fn in_block(block: &str, ip: std::net::IpAddr) -> bool {
     use std::net::IpAddr;
     let (address, length) = match block.split_once('/') {
         Some((address, length)) => (address, length.parse::<usize>().unwrap()),
