@@ -77,6 +77,8 @@
 //! | mesh config `trustDomain`, `trustDomainAliases` | [`TrustDomains`] |
 //! | mesh config `extensionProviders` | [`PolicySetBuilder::provider`], [`PolicySetBuilder::http_provider`] |
 //! | mesh config `numTrustedProxies` | [`ForwardedFor`] |
+//! | `RequestAuthentication` | module [`jwt`] |
+//! | `PeerAuthentication`, TLS modes of `DestinationRule` | module [`peer_authentication`] |
 //! | response-code details `rbac_access_denied_matched_policy[…]` | [`Decision::response_code_details`] |
 //!
 //! # Cost
@@ -88,13 +90,18 @@
 //!
 //! # Not here
 //!
-//! Reading YAML, selecting policies for a workload, PeerAuthentication, verifying tokens, calling
-//! providers, normalizing paths, logging. Claims are taken as verified, paths as normalized.
+//! Reading YAML, selecting policies for a workload, fetching keys, TLS itself, calling providers,
+//! normalizing paths, logging. The claims of a request are taken as verified, its path as normalized.
 //!
 //! # Features
 //!
-//! None is on by default. `http`: [`Headers`] for `http::HeaderMap`. `serde`: [`Decision`],
-//! [`DryRun`] and [`Explanation`] can be serialized, for logs.
+//! None is on by default.
+//!
+//! - `http`: [`Headers`] for `http::HeaderMap`.
+//! - `serde`: [`Decision`], [`DryRun`] and [`Explanation`] can be serialized, for logs.
+//! - `jwt`: checking signatures of tokens with AWS-LC (`jwt::AwsLc`), and key sets made of certificates. Needs
+//!   a C compiler. Without it everything else about tokens is there, and the embedder brings a
+//!   [`SignatureVerifier`](jwt::SignatureVerifier).
 //!
 //! # Stability
 //!

@@ -7,7 +7,7 @@ use super::token::Token;
 
 /// Checks signatures. The crate does everything else itself, and no cryptography.
 ///
-/// With the feature `jwt` there is [`AwsLc`](super::AwsLc). Another implementation brings an embedder's own library,
+/// With the feature `jwt` there is `AwsLc`. Another implementation brings an embedder's own library,
 /// or its hardware. There is no default and none that accepts: a token is verified because a verifier said so, or it
 /// is refused.
 pub trait SignatureVerifier: Sync {

@@ -78,7 +78,9 @@ fn types_of_keys() {
     assert_eq!(rsa, Some(Key::new(material).kid("a").algorithm(Algorithm::Ps512)));
 
     // Leading zeros may be missing, or be too many.
-    for (curve, name, len) in [(Curve::P256, "P-256", 32), (Curve::P384, "P-384", 48), (Curve::P521, "P-521", 66)] {
+    for (curve, name, len) in
+        [(Curve::P256, "P-256", 32), (Curve::P384, "P-384", 48), (Curve::P521, "P-521", 66)]
+    {
         let mut expected = vec![0; len];
         expected[len - 1] = 5;
         let material = KeyMaterial::Ec { curve, x: expected.clone().into(), y: expected.into() };
@@ -93,13 +95,21 @@ fn types_of_keys() {
         assert_eq!(one(&format!(r#"{{"kty":"EC","crv":"{name}","x":"{long}","y":"{long}"}}"#)), None);
     }
     // The curve by the algorithm, and without either P-256.
-    for (member, curve) in
-        [("", Curve::P256), (r#","alg":"ES384""#, Curve::P384), (r#","alg":"ES512""#, Curve::P521), (r#","crv":"""#, Curve::P256)]
-    {
+    for (member, curve) in [
+        ("", Curve::P256),
+        (r#","alg":"ES384""#, Curve::P384),
+        (r#","alg":"ES512""#, Curve::P521),
+        (r#","crv":"""#, Curve::P256),
+    ] {
         let key = one(&format!(r#"{{"kty":"EC","x":"AQ","y":"AQ"{member}}}"#)).unwrap();
-        assert!(matches!(key.material(), KeyMaterial::Ec { curve: found, .. } if *found == curve), "{member}");
+        assert!(
+            matches!(key.material(), KeyMaterial::Ec { curve: found, .. } if *found == curve),
+            "{member}"
+        );
     }
-    let edwards = one(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"EdDSA"}"#);
+    let edwards = one(
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"EdDSA"}"#,
+    );
     assert!(matches!(edwards.unwrap().material(), KeyMaterial::Ed25519(_)));
 }
 

@@ -1,7 +1,7 @@
 //! Laws that hold for any token.
 
 use mesh_authz::HttpAttributes;
-use mesh_authz::jwt::{JwtContext, JwtOutcome, JwtRule, KeySet};
+use mesh_authz::jwt::{JwtContext, JwtOutcome, JwtRule, KeySet, Rejection};
 use proptest::prelude::*;
 
 use crate::common::{NOW, Toy, answer, bearer, build, secret_set, token};
@@ -53,7 +53,8 @@ fn model(rules: &[JwtRule], issuers: &[&str], headers: &[(String, String)]) -> S
     if let Some(verified) = outcomes.iter().find(|outcome| outcome.token().is_some()) {
         return format!("ok {:?}", verified.token().unwrap().claims());
     }
-    let failures: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.rejection()).map(|r| r.message()).collect();
+    let failures: Vec<_> =
+        outcomes.iter().filter_map(JwtOutcome::rejection).map(Rejection::message).collect();
     let unknown = "Jwt issuer is not configured";
     let specific = failures.iter().find(|message| **message != unknown);
     specific.or(failures.first()).map_or("Jwt is missing", |message| message).to_owned()

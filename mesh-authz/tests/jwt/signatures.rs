@@ -9,10 +9,10 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mesh_authz::HttpAttributes;
 use mesh_authz::jwt::{
     Algorithm, AwsLc, JwtContext, JwtFailure, JwtOutcome, JwtRule, KeyMaterial, KeySet, SignatureVerifier,
 };
-use mesh_authz::HttpAttributes;
 use proptest::prelude::*;
 
 use crate::common::{NOW, answer, base64url, build};
@@ -131,10 +131,8 @@ fn every_algorithm_with_its_own_key_and_no_other() {
 fn the_right_key_among_many() {
     // AUTHZ-JWT-25
     let with = |key: &str, members: &str| key.replacen('{', &format!("{{{members},"), 1);
-    let keys: Vec<_> = Algorithm::ALL
-        .iter()
-        .map(|a| with(&jwk(*a), &format!(r#""alg":"{a}","kid":"{a}""#)))
-        .collect();
+    let keys: Vec<_> =
+        Algorithm::ALL.iter().map(|a| with(&jwk(*a), &format!(r#""alg":"{a}","kid":"{a}""#))).collect();
     let jwks = format!("{{\"keys\":[{}]}}", keys.join(","));
     for algorithm in Algorithm::ALL {
         let outcome = run(&jwks, &token(algorithm));
@@ -147,7 +145,8 @@ fn a_public_key_is_no_secret() {
     // AUTHZ-JWT-27: the classic forgery, HS256 with what everybody knows of an RSA key.
     let (n, _) = rsa_numbers();
     let der: PublicKeyX509Der<'_> = KEYS.rsa.public_key().as_der().unwrap();
-    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()));
+    let pem =
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()));
     let jwks = format!("{{\"keys\":[{}]}}", jwk(Algorithm::Rs256));
     for known in [&n[..], der.as_ref(), pem.as_bytes(), KEYS.rsa.public_key().as_ref()] {
         let message = format!("{}.{}", base64url(r#"{"alg":"HS256"}"#), base64url(r#"{"iss":"a"}"#));
@@ -167,7 +166,8 @@ fn ecdsa_signatures_are_two_numbers_and_not_der() {
         format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}}]}}"#, base64url(x), base64url(y));
     let message = format!("{}.{}", base64url(r#"{"alg":"ES256"}"#), base64url(r#"{"iss":"a"}"#));
     let der = key.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
-    let with = |signature: &[u8]| answer(&run(&jwks, &format!("{message}.{}", base64url(signature)))).to_owned();
+    let with =
+        |signature: &[u8]| answer(&run(&jwks, &format!("{message}.{}", base64url(signature)))).to_owned();
     assert_eq!(with(der.as_ref()), "Jwt verification fails");
     assert_eq!(with(&[0; 64]), "Jwt verification fails");
     assert_eq!(with(&[1]), "Jwt verification fails");
@@ -177,7 +177,8 @@ fn ecdsa_signatures_are_two_numbers_and_not_der() {
 fn keys_that_are_none() {
     // Anything unexpected is false, and nothing panics.
     let verifier = AwsLc::new();
-    let off_curve = |curve, len: usize| KeyMaterial::Ec { curve, x: vec![1; len].into(), y: vec![2; len].into() };
+    let off_curve =
+        |curve, len: usize| KeyMaterial::Ec { curve, x: vec![1; len].into(), y: vec![2; len].into() };
     use mesh_authz::jwt::Curve;
     let keys = [
         KeyMaterial::Rsa { n: [].into(), e: [].into() },
@@ -229,7 +230,8 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 /// A certificate around a public key, signed by nobody.
 fn certificate(public_key: &[u8]) -> String {
     let name = der(0x30, &[]);
-    let algorithm = der(0x30, &[der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11]), der(5, &[])].concat());
+    let algorithm =
+        der(0x30, &[der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11]), der(5, &[])].concat());
     let times = der(0x30, &[der(0x17, b"200101000000Z"), der(0x17, b"200102000000Z")].concat());
     let fields = [
         der(0xa0, &der(2, &[2])),
@@ -254,7 +256,9 @@ fn keys_in_certificates() {
     for beside in ["nonsense", "-----BEGIN CERTIFICATE-----", &certificate(curve.as_ref())] {
         let set = KeySet::parse(&jwks(beside)).unwrap();
         assert_eq!(set.keys().len(), 1, "{beside}");
-        for algorithm in [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps512] {
+        for algorithm in
+            [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps512]
+        {
             assert_eq!(answer(&run(&jwks(beside), &token(algorithm))), "ok", "{algorithm}");
         }
         assert_eq!(answer(&run(&jwks(beside), &token(Algorithm::Es256))), "Jwt verification fails");

@@ -41,15 +41,39 @@ fn form() {
         (format!("{header}.{body}=.{signature}"), "Jwt payload is an invalid Base64url encoded"),
         (format!("{header}.{body}.{signature}+"), "Jwt signature is an invalid Base64url encoded"),
         (format!("{}.{body}.{signature}", base64url("[]")), "Jwt header is an invalid JSON"),
-        (format!("{}.{body}.{signature}", base64url(r#"{"alg":"HS256","alg":"HS256"}"#)), "Jwt header is an invalid JSON"),
-        (format!("{}.{body}.{signature}", base64url(r#"{"kid":"a"}"#)), "Jwt header [alg] field is required and must be a string"),
-        (format!("{}.{body}.{signature}", base64url(r#"{"alg":1}"#)), "Jwt header [alg] field is required and must be a string"),
-        (format!("{}.{body}.{signature}", base64url(r#"{"alg":"none"}"#)), "Jwt header [alg] is not supported"),
-        (format!("{}.{body}.{signature}", base64url(r#"{"alg":"hs256"}"#)), "Jwt header [alg] is not supported"),
-        (format!("{}.{body}.{signature}", base64url(r#"{"alg":"HS256","kid":1}"#)), "Jwt header [kid] field is not a string"),
+        (
+            format!("{}.{body}.{signature}", base64url(r#"{"alg":"HS256","alg":"HS256"}"#)),
+            "Jwt header is an invalid JSON",
+        ),
+        (
+            format!("{}.{body}.{signature}", base64url(r#"{"kid":"a"}"#)),
+            "Jwt header [alg] field is required and must be a string",
+        ),
+        (
+            format!("{}.{body}.{signature}", base64url(r#"{"alg":1}"#)),
+            "Jwt header [alg] field is required and must be a string",
+        ),
+        (
+            format!("{}.{body}.{signature}", base64url(r#"{"alg":"none"}"#)),
+            "Jwt header [alg] is not supported",
+        ),
+        (
+            format!("{}.{body}.{signature}", base64url(r#"{"alg":"hs256"}"#)),
+            "Jwt header [alg] is not supported",
+        ),
+        (
+            format!("{}.{body}.{signature}", base64url(r#"{"alg":"HS256","kid":1}"#)),
+            "Jwt header [kid] field is not a string",
+        ),
         (format!("{header}.{}.{signature}", base64url("{")), "Jwt payload is an invalid JSON"),
-        (format!("{header}.{}.{signature}", base64url(r#"{"iss":"iss1","iss":"iss1"}"#)), "Jwt payload is an invalid JSON"),
-        (format!("{header}.{}.{signature}", base64url(b"{\"iss\":\"\xff\"}")), "Jwt payload is an invalid JSON"),
+        (
+            format!("{header}.{}.{signature}", base64url(r#"{"iss":"iss1","iss":"iss1"}"#)),
+            "Jwt payload is an invalid JSON",
+        ),
+        (
+            format!("{header}.{}.{signature}", base64url(b"{\"iss\":\"\xff\"}")),
+            "Jwt payload is an invalid JSON",
+        ),
     ];
     for (token, expected) in cases {
         assert_eq!(answer(&bearer(&authentication, &token)), expected, "{token}");
@@ -129,9 +153,13 @@ fn times_with_a_minute_of_skew() {
     // AUTHZ-JWT-23
     let authentication = build([rule()]);
     let token = token(r#"{"iss":"iss1","iat":99999999999,"nbf":1000,"exp":2000.9}"#);
-    for (now, expected) in
-        [(939, "Jwt not yet valid"), (940, "ok"), (2060, "ok"), (2061, "Jwt is expired"), (0, "Jwt not yet valid")]
-    {
+    for (now, expected) in [
+        (939, "Jwt not yet valid"),
+        (940, "ok"),
+        (2060, "ok"),
+        (2061, "Jwt is expired"),
+        (0, "Jwt not yet valid"),
+    ] {
         assert_eq!(answer(&bearer_at(&authentication, &token, Duration::from_secs(now))), expected, "{now}");
     }
     assert_eq!(answer(&bearer_at(&authentication, &token, Duration::MAX)), "Jwt is expired");
@@ -193,7 +221,8 @@ fn an_ed25519_key_ends_the_search() {
     let edwards = Key::new(KeyMaterial::Ed25519(Box::new([7; 32])));
     let short = |keys: &[Key]| {
         let authentication = build([JwtRule::new("iss1").keys(KeySet::new(keys.to_vec()))]);
-        let message = format!("{}.{}", base64url(r#"{"alg":"RS256","kid":"r"}"#), base64url(r#"{"iss":"iss1"}"#));
+        let message =
+            format!("{}.{}", base64url(r#"{"alg":"RS256","kid":"r"}"#), base64url(r#"{"iss":"iss1"}"#));
         // 63 bytes: not the toy's signature, so that only the order of the keys counts.
         let signature = toy_signature(Algorithm::Rs256, &rsa, message.as_bytes());
         let short = format!("{message}.{}", base64url(&signature[..63]));
@@ -215,7 +244,8 @@ fn a_key_verifies_the_algorithms_of_its_type_only() {
     let n: Box<[u8]> = Box::new([9; 256]);
     let public = KeyMaterial::Rsa { n: n.clone(), e: Box::new([1, 0, 1]) };
     let authentication = build([JwtRule::new("iss1").keys(KeySet::new([Key::new(public)]))]);
-    let forged = token_with(r#"{"alg":"HS256"}"#, r#"{"iss":"iss1"}"#, Algorithm::Hs256, &KeyMaterial::Hmac(n));
+    let forged =
+        token_with(r#"{"alg":"HS256"}"#, r#"{"iss":"iss1"}"#, Algorithm::Hs256, &KeyMaterial::Hmac(n));
     assert_eq!(answer(&bearer(&authentication, &forged)), "Jwt verification fails");
 }
 
