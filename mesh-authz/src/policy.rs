@@ -1,7 +1,9 @@
 //! Policies as plain values: what an `AuthorizationPolicy` says, before it is compiled.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
+use crate::program::equal;
 use crate::rule::{Condition, Operation, Source};
 
 /// The namespace and name of a policy.
@@ -13,7 +15,7 @@ use crate::rule::{Condition, Operation, Source};
 /// assert_eq!((id.namespace(), id.name()), ("shop", "only-get"));
 /// assert_eq!(id.to_string(), "shop/only-get");
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Eq, PartialOrd, Ord)]
 pub struct PolicyId {
     // `namespace/name` in one allocation: a set of ten thousand policies keeps ten thousand of these.
     text: Box<str>,
@@ -36,6 +38,20 @@ impl PolicyId {
     /// The name within the namespace.
     pub fn name(&self) -> &str {
         self.text.get(self.slash as usize + 1..).unwrap_or_default()
+    }
+}
+
+impl PartialEq for PolicyId {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.slash == other.slash && equal(self.text.as_bytes(), other.text.as_bytes())
+    }
+}
+
+impl Hash for PolicyId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+        self.slash.hash(state);
     }
 }
 

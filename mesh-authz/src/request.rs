@@ -48,7 +48,6 @@ impl<'r> Peer<'r> {
 pub struct HttpAttributes<'r> {
     pub(crate) method: &'r [u8],
     pub(crate) path_and_query: &'r [u8],
-    pub(crate) path: &'r [u8],
     pub(crate) host: Option<&'r [u8]>,
     pub(crate) scheme: Option<&'r [u8]>,
     pub(crate) headers: &'r dyn Headers,
@@ -64,17 +63,21 @@ impl<'r> HttpAttributes<'r> {
         M: AsRef<[u8]> + ?Sized,
         P: AsRef<[u8]> + ?Sized,
     {
-        let path_and_query = path.as_ref();
-        let end = memchr::memchr2(b'?', b'#', path_and_query).unwrap_or(path_and_query.len());
         Self {
             method: method.as_ref(),
-            path_and_query,
-            path: path_and_query.get(..end).unwrap_or_default(),
+            path_and_query: path.as_ref(),
             host: None,
             scheme: None,
             headers: &NoHeaders,
             claims: None,
         }
+    }
+
+    /// The path without query and fragment (AUTHZ-PATH-01). Looked for when it is asked for, because most
+    /// decisions can do without.
+    pub(crate) fn path(&self) -> &'r [u8] {
+        let whole = self.path_and_query;
+        memchr::memchr2(b'?', b'#', whole).and_then(|end| whole.get(..end)).unwrap_or(whole)
     }
 
     /// The `:authority` or `Host` of the request with its port, if the client sent one (AUTHZ-OP-01).
@@ -111,7 +114,7 @@ impl fmt::Debug for HttpAttributes<'_> {
         // The query may hold a token and the headers hold secrets: neither belongs into a log.
         f.debug_struct("HttpAttributes")
             .field("method", &String::from_utf8_lossy(self.method))
-            .field("path", &String::from_utf8_lossy(self.path))
+            .field("path", &String::from_utf8_lossy(self.path()))
             .field("host", &self.host.map(String::from_utf8_lossy))
             .finish_non_exhaustive()
     }

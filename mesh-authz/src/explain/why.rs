@@ -118,7 +118,7 @@ impl Program {
             Attribute::Metadata(_) => return Err("the metadata has no such value"),
             Attribute::Host => quoted(http()?.host.ok_or("the request has no host")?),
             Attribute::Method => quoted(http()?.method),
-            Attribute::Path => quoted(http()?.path),
+            Attribute::Path => quoted(http()?.path()),
             Attribute::Header(header) => {
                 let mut lines = Vec::new();
                 self.any_header(header, http()?, &mut |value| {
@@ -170,9 +170,9 @@ impl Program {
                     .then_some("the letter case makes the difference")
             }
             Attribute::Path => {
-                let longer = [http.path, b"/"].concat();
-                let shorter = http.path.strip_suffix(b"/").unwrap_or(http.path);
-                let other = |path| HttpAttributes { path, ..*http };
+                let longer = [http.path(), b"/"].concat();
+                let shorter = http.path().strip_suffix(b"/").unwrap_or(http.path());
+                let other = |path_and_query| HttpAttributes { path_and_query, ..*http };
                 (holds(other(&longer)) || holds(other(shorter)))
                     .then_some("the slash at the end makes the difference")
             }

@@ -208,6 +208,7 @@ impl<'b> Builder<'b> {
         let mut split = Split {
             dimension,
             exact: Tags::default(),
+            patterns: false,
             prefix: None,
             suffix: None,
             present: Child::NONE,
@@ -230,6 +231,7 @@ impl<'b> Builder<'b> {
             }
         }
         split.exact = Tags::new(&exact);
+        split.patterns = !prefixes.is_empty() || !suffixes.is_empty() || split.present != Child::NONE;
         split.ports.sort_unstable_by_key(|(port, _)| *port);
         split.prefix = (!prefixes.is_empty()).then(|| Trie::new(texts, End::Front, prefixes));
         split.suffix = (!suffixes.is_empty()).then(|| Trie::new(texts, End::Back, suffixes));

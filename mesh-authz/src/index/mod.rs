@@ -82,6 +82,8 @@ enum Dimension {
 struct Split {
     dimension: Dimension,
     exact: Tags,
+    /// Whether there are prefixes, suffixes or rules that ask for any value.
+    patterns: bool,
     prefix: Option<Trie>,
     suffix: Option<Trie>,
     /// Rules that ask for any value.
@@ -178,7 +180,7 @@ impl<F: Fn(u32) -> bool> Search<'_, '_, F> {
                     if let Some((text, hash)) = name.hashed_principal() {
                         best = self.text(split, text, || hash, false, best);
                     }
-                    if !name.text().is_empty() {
+                    if split.patterns && !name.text().is_empty() {
                         best = self.visit(split.present, best);
                     }
                 }
@@ -238,7 +240,10 @@ impl<F: Fn(u32) -> bool> Search<'_, '_, F> {
         };
         match attribute {
             Attribute::Method => self.text(split, http.method, || hash(http.method), true, best),
-            Attribute::Path => self.text(split, http.path, || hash(http.path), !http.path.is_empty(), best),
+            Attribute::Path => {
+                let path = http.path();
+                self.text(split, path, || hash(path), !path.is_empty(), best)
+            }
             Attribute::Host => http.host.map_or(best, |host| self.host(split, host, best)),
             Attribute::Header(header) => {
                 self.program.any_header(header, http, &mut |value| {
@@ -303,6 +308,9 @@ impl<F: Fn(u32) -> bool> Search<'_, '_, F> {
         let mut best = best;
         if !split.exact.is_empty() {
             split.exact.walk(hash(), |child| best = self.visit(child, best));
+        }
+        if !split.patterns {
+            return best;
         }
         let texts = &self.program.texts;
         if let Some(trie) = &split.prefix {

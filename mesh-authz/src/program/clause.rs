@@ -38,7 +38,6 @@ pub(super) enum Quick {
     MethodIs,
     PathIs,
     PathStarts,
-    PathEnds,
     PrincipalIs,
     PrincipalStarts,
     PrincipalEnds,
@@ -94,8 +93,8 @@ impl Tests<'_> {
 }
 
 impl Clause {
-    /// A clause with one test.
-    pub(super) fn one(attribute: Attribute, origin: Origin, test: Test) -> Self {
+    /// A clause with one test. `plain` says that its text has no `?` and no `#`.
+    pub(super) fn one(attribute: Attribute, origin: Origin, test: Test, plain: bool) -> Self {
         let number = |number: u32| Text::of_number(number);
         let (tag, value) = match test {
             Test::String(Pattern::Exact(text)) => (Tag::Exact, text),
@@ -114,9 +113,8 @@ impl Clause {
         };
         let quick = match (attribute, tag) {
             (Attribute::Method, Tag::Exact) => Quick::MethodIs,
-            (Attribute::Path, Tag::Exact) => Quick::PathIs,
-            (Attribute::Path, Tag::Prefix) => Quick::PathStarts,
-            (Attribute::Path, Tag::Suffix) => Quick::PathEnds,
+            (Attribute::Path, Tag::Exact) if plain => Quick::PathIs,
+            (Attribute::Path, Tag::Prefix) if plain => Quick::PathStarts,
             (Attribute::Principal, Tag::Exact) => Quick::PrincipalIs,
             (Attribute::Principal, Tag::Prefix) => Quick::PrincipalStarts,
             (Attribute::Principal, Tag::Suffix) => Quick::PrincipalEnds,

@@ -253,7 +253,8 @@ impl Lowering<'_> {
         let tests = self.tests(attribute, &values.values, path)?;
         let negated = self.tests(attribute, &values.not, not_path)?;
         if let ([test], []) = (&*tests, &*negated) {
-            return Ok(Some(Clause::one(attribute, origin, *test)));
+            let plain = !values.values.iter().any(|value| value.contains(['?', '#']));
+            return Ok(Some(Clause::one(attribute, origin, *test, plain)));
         }
         let number = u32::try_from(self.program.lists.len()).map_err(|_| too_large())?;
         let tests = append(&mut self.program.tests, &tests)?;

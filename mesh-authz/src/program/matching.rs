@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::clause::Quick;
-use super::{Attribute, Clause, HeaderName, Pattern, Program, Rule, Span, Test, equal};
+use super::{Attribute, Clause, HeaderName, Pattern, Program, Rule, Span, Test, Text, equal};
 use crate::identity::{Name, PeerIdentity};
 use crate::path_template;
 use crate::request::{HttpAttributes, Request};
@@ -36,34 +36,29 @@ impl Program {
     ///
     /// What most rules consist of, one value for one of the usual fields, is decided here; the rest has
     /// loops and calls that would slow it down.
-    #[allow(clippy::inline_always, reason = "a call for each clause costs more than the clause")]
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn clause_holds(&self, clause: &Clause, request: &Request<'_>) -> bool {
         let text = clause.text();
-        let path = |pattern| match &request.http {
-            Some(http) => self.has_form(pattern, http.path, true),
-            None => true,
-        };
-        let principal = |pattern| match request.peer.identity {
-            Some(identity) => self.any_principal(pattern, identity),
-            None => false,
-        };
         match clause.quick {
             Quick::MethodIs => match &request.http {
                 Some(http) => equal(http.method, self.texts.bytes(text)),
                 None => true,
             },
-            Quick::PathIs => path(Pattern::Exact(text)),
-            Quick::PathStarts => path(Pattern::Prefix(text)),
-            Quick::PathEnds => path(Pattern::Suffix(text)),
-            Quick::PrincipalIs => principal(Pattern::Exact(text)),
-            Quick::PrincipalStarts => principal(Pattern::Prefix(text)),
-            Quick::PrincipalEnds => principal(Pattern::Suffix(text)),
+            // The text has no `?` and no `#`, so it need not be known where the query starts.
+            Quick::PathIs => request.http.as_ref().is_none_or(|http| {
+                let (whole, len) = (http.path_and_query, text.len());
+                matches!(whole.get(len), None | Some(b'?' | b'#'))
+                    && whole.get(..len).is_some_and(|path| equal(path, self.texts.bytes(text)))
+            }),
+            Quick::PathStarts => request.http.as_ref().is_none_or(|http| {
+                let start = http.path_and_query.get(..text.len());
+                start.is_some_and(|start| equal(start, self.texts.bytes(text)))
+            }),
+            Quick::PrincipalIs => self.principal_is(text, request),
+            Quick::PrincipalStarts => self.any_principal(Pattern::Prefix(text), request),
+            Quick::PrincipalEnds => self.any_principal(Pattern::Suffix(text), request),
             Quick::PortIs => u32::from(request.destination.port()) == clause.number(),
-            Quick::SourceIn => {
-                let block = self.blocks.get(clause.number() as usize);
-                block.is_some_and(|block| block.contains(request.peer.ip))
-            }
+            Quick::SourceIn => self.source_in(clause.number(), request),
             Quick::No => self.slowly_holds(clause, request),
         }
     }
@@ -79,11 +74,33 @@ impl Program {
             && (excluded.is_empty() || !self.any_passes(clause.attribute, excluded, request))
     }
 
+    #[inline(never)]
+    fn principal_is(&self, text: Text, request: &Request<'_>) -> bool {
+        let wanted = self.texts.bytes(text);
+        let names = request.peer.identity.map_or(&[][..], PeerIdentity::parsed_names);
+        for name in names {
+            if name.principal().is_some_and(|principal| equal(principal, wanted)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether any name has the form, which is not presence.
-    #[inline]
-    fn any_principal(&self, pattern: Pattern, identity: &PeerIdentity) -> bool {
-        let mut names = identity.parsed_names().iter();
-        names.any(|name| name.principal().is_some_and(|principal| self.has_form(pattern, principal, true)))
+    #[inline(never)]
+    fn any_principal(&self, pattern: Pattern, request: &Request<'_>) -> bool {
+        let names = request.peer.identity.map_or(&[][..], PeerIdentity::parsed_names);
+        for name in names {
+            if name.principal().is_some_and(|principal| self.has_form(pattern, principal, true)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    #[inline(never)]
+    fn source_in(&self, block: u32, request: &Request<'_>) -> bool {
+        self.blocks.get(block as usize).is_some_and(|block| block.contains(request.peer.ip))
     }
 
     #[inline]
@@ -132,7 +149,10 @@ impl Program {
                 tests.iter().any(|&test| matches!(test, Test::String(pattern) if passes(pattern)))
             }),
             Attribute::Method => tests.iter().any(|&test| self.text_passes(test, http.method, true)),
-            Attribute::Path => tests.iter().any(|&test| self.path_passes(test, http.path)),
+            Attribute::Path => {
+                let path = http.path();
+                tests.iter().any(|&test| self.path_passes(test, path))
+            }
             // A header is present as soon as it has a line, an empty one too (AUTHZ-STR-03).
             Attribute::Header(header) => self.any_header(header, http, &mut |value| {
                 tests.iter().any(|&test| self.text_passes(test, value, true))

@@ -58,8 +58,9 @@ pub(crate) fn hash(text: &[u8]) -> u64 {
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         false
-    } else if a.len() > 32 {
-        a == b
+    } else if a.len() >= 32 {
+        let (words, others) = (a.as_chunks::<32>().0, b.as_chunks::<32>().0);
+        a.last_chunk::<32>() == b.last_chunk::<32>() && words.iter().zip(others).all(|(x, y)| x == y)
     } else if a.len() >= 16 {
         a.first_chunk::<16>() == b.first_chunk::<16>() && a.last_chunk::<16>() == b.last_chunk::<16>()
     } else if a.len() >= 8 {
@@ -67,7 +68,8 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     } else if a.len() >= 4 {
         a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>()
     } else {
-        a.iter().eq(b)
+        // Up to three bytes: the first, the middle one and the last are all there are.
+        a.first() == b.first() && a.last() == b.last() && a.get(a.len() / 2) == b.get(a.len() / 2)
     }
 }
 

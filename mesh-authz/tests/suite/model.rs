@@ -105,7 +105,7 @@ fn a_hundred_thousand_cases() {
             (settings, vec![PolicyCase { rules, ..PolicyCase::named("uniform", action) }])
         })
         .boxed();
-    let sets: Vec<_> = (0..SETS).map(|i| some(if i % 8 == 0 { &uniform } else { &mixed })).collect();
+    let sets: Vec<_> = (0..SETS).map(|i| some(if i % 16 == 0 { &uniform } else { &mixed })).collect();
     let calls: Vec<_> =
         (0..CALLS).map(|_| generate::call().new_tree(&mut runner).unwrap().current()).collect();
     let (mut allowed, mut cases) = (0, 0);

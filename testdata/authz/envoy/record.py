@@ -391,7 +391,7 @@ def await_ready(envoy):
             sys.exit("Envoy ended; its output is above")
         try:
             with socket.create_connection(("127.0.0.1", ADMIN), timeout=1) as admin:
-                admin.sendall(b"GET /ready HTTP/1.0\r\n\r\n")
+                admin.sendall(b"GET /ready HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
                 if b"LIVE" in admin.makefile("rb").read():
                     return
         except OSError:
