@@ -19,5 +19,6 @@ mod laws;
 mod model;
 mod oracle;
 mod reuse;
+mod rules;
 mod texts;
 mod ztunnel;

@@ -298,6 +298,7 @@ def bootstrap(sets, directory):
         stat_prefix="record",
         use_remote_address=True,
         xff_num_trusted_hops=1,
+        delayed_close_timeout="0s",
         http_protocol_options={"allow_custom_methods": True},
         access_log=[{"name": "file", "typed_config": log}],
         http_filters=[
