@@ -1,5 +1,7 @@
 //! Request authentication as plain values: what a `RequestAuthentication` says, before it is compiled.
 
+use std::fmt;
+
 use super::keys::KeySet;
 use crate::policy::PolicyId;
 
@@ -46,7 +48,7 @@ impl RequestAuthentication {
 ///     .output_claim_to_header("x-user", "sub");
 /// # let _ = rule;
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JwtRule {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
@@ -163,5 +165,19 @@ impl JwtRule {
     pub fn space_delimited_claims<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.space_delimited_claims.extend(names.into_iter().map(str::to_owned));
         self
+    }
+}
+
+impl fmt::Debug for JwtRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The text of a key set may hold a secret.
+        let jwks = self.jwks.as_ref().map(|text| format!("{} bytes", text.len()));
+        f.debug_struct("JwtRule")
+            .field("issuer", &self.issuer)
+            .field("audiences", &self.audiences)
+            .field("jwks", &jwks)
+            .field("keys", &self.keys)
+            .field("jwks_uri", &self.jwks_uri)
+            .finish_non_exhaustive()
     }
 }

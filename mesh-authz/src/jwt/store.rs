@@ -1,6 +1,6 @@
 //! Where keys come from, and which are at hand (AUTHZ-JWKS-01 to 07). Pure: fetching is the embedder's.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl<'k> KeyLookup<'k> {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct KeyStore {
-    entries: HashMap<KeySource, Entry>,
+    entries: BTreeMap<KeySource, Entry>,
     unknown_kid_interval: Option<Duration>,
 }
 
@@ -117,7 +117,7 @@ impl KeyStore {
         self
     }
 
-    /// The keys of `source`. Cost: one hash lookup; nothing is allocated.
+    /// The keys of `source`. Cost: one search among the sources; nothing is allocated.
     pub fn lookup(&self, source: &KeySource, now: Duration) -> KeyLookup<'_> {
         let Some((keys, fetched)) = self.entries.get(source).and_then(|entry| entry.keys.as_ref()) else {
             return KeyLookup::Absent;

@@ -1,6 +1,6 @@
 //! Key sets.
 
-use mesh_authz::jwt::{Algorithm, Curve, JwtFailure, Key, KeyMaterial, KeySet};
+use mesh_authz::jwt::{Algorithm, Curve, JwtFailure, JwtRule, Key, KeyMaterial, KeySet};
 
 use crate::common::base64url;
 
@@ -142,6 +142,12 @@ fn secrets_are_not_printed() {
     let set = parse(r#"{"kty":"oct","k":"c2VjcmV0"}"#).unwrap();
     let printed = format!("{set:?}");
     assert!(printed.contains("Hmac") && !printed.contains("115"), "{printed}");
+    let rule = JwtRule::new("a").jwks(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#);
+    let printed = format!("{rule:?} {:?}", crate::common::build([rule.clone()]));
+    assert!(
+        printed.contains("bytes") && !printed.contains("c2VjcmV0") && !printed.contains("115"),
+        "{printed}"
+    );
 }
 
 #[cfg(not(feature = "jwt"))]
