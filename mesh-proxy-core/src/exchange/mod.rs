@@ -12,6 +12,7 @@ mod record;
 mod reply;
 mod request_head;
 mod response_head;
+mod tokens;
 mod upgrade;
 
 use std::convert::Infallible;
@@ -23,12 +24,14 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
-use mesh_authz::ForwardedFor;
+use mesh_authz::jwt::VerifiedToken;
+use mesh_authz::{Claims, ForwardedFor};
 use mesh_route::{Lookup, RequestHead, normalize_path};
 
 pub(crate) use self::body::{RequestBody, ResponseBody};
 use self::record::Record;
 use self::reply::LocalReply;
+use self::tokens::RouteClaims;
 pub(crate) use self::upgrade::Upgrade;
 use crate::snapshot::{Destination, HttpListener, Route, RouteAction};
 use crate::upstream::WorkerDraw;
@@ -71,7 +74,7 @@ pub(crate) async fn handle(
             return Ok(exchange.local(reply, record, None));
         }
     };
-    if let Some(reply) = decide(&parts, &mut exchange, &mut record) {
+    if let Some(reply) = decide(&mut parts, &mut exchange, &mut record) {
         record.request_headers(&parts.headers);
         return Ok(exchange.local(reply, record, Some(&parts)));
     }
@@ -127,10 +130,34 @@ fn prepare(parts: &mut Parts, exchange: &Exchange<'_>) -> Result<request_head::P
     Ok(prepared)
 }
 
-/// Routes and authorises. The route is found first and kept, but its absence is answered last: a denied request to an
-/// unknown path gets 403, not 404 (`PROXY-ORD-05`).
-fn decide(parts: &Parts, exchange: &mut Exchange<'_>, record: &mut Record) -> Option<LocalReply> {
-    let head = head(parts);
+/// Verifies tokens, routes and authorises. The route is found first and kept, but its absence is answered last: a denied
+/// request to an unknown path gets 403, not 404 (`PROXY-ORD-05`).
+fn decide(parts: &mut Parts, exchange: &mut Exchange<'_>, record: &mut Record) -> Option<LocalReply> {
+    let (token, refused) = match &exchange.listener.tokens {
+        Some(tokens) => match tokens::authenticate(tokens, parts, exchange) {
+            Ok(token) => (token, None),
+            Err(reply) => (None, Some(reply)),
+        },
+        None => (None, None),
+    };
+    let claims = token.as_ref().map(VerifiedToken::claims);
+    // AUTHZ-JWT-32: routes see the claims, and the request without its token.
+    let redirect = route(parts, claims, exchange, record);
+    refused.or_else(|| authorize(parts, claims, exchange)).or(redirect)
+}
+
+/// Looks up the route and keeps it; the reply if the host wants TLS.
+fn route(
+    parts: &Parts,
+    claims: Option<&Claims>,
+    exchange: &mut Exchange<'_>,
+    record: &mut Record,
+) -> Option<LocalReply> {
+    let route_claims = claims.map(RouteClaims);
+    let mut head = head(parts);
+    if let Some(claims) = &route_claims {
+        head = head.with_claims(claims);
+    }
     let lookup = exchange.listener.routes.lookup(&head);
     if let Lookup::Route(found) = &lookup {
         let route = found.action;
@@ -147,30 +174,39 @@ fn decide(parts: &Parts, exchange: &mut Exchange<'_>, record: &mut Record) -> Op
         }
         exchange.route = Some((route, destination));
     }
-    if let Some(denied) = authorize(parts, &head, exchange) {
-        return Some(denied);
-    }
     // ROUTE-RDR-11: in place of any route.
     matches!(lookup, Lookup::TlsRequired(_))
         .then(|| LocalReply::redirect(StatusCode::MOVED_PERMANENTLY, mesh_route::https_location(&head)))
 }
 
-fn authorize(
+fn authorize(parts: &Parts, claims: Option<&Claims>, exchange: &Exchange<'_>) -> Option<LocalReply> {
+    policy_request(parts, exchange, claims, |request| {
+        let decision = exchange.listener.policies.evaluate(request);
+        decision.response_code_details().map(|details| LocalReply::access_denied(details.to_string()))
+    })
+}
+
+/// Asks `question` about the request as `mesh-authz` sees it.
+fn policy_request<T>(
     parts: &Parts,
-    head: &RequestHead<'_, http::HeaderMap>,
     exchange: &Exchange<'_>,
-) -> Option<LocalReply> {
+    claims: Option<&Claims>,
+    question: impl FnOnce(&mesh_authz::Request<'_>) -> T,
+) -> T {
     let connection = exchange.connection;
-    let attributes = mesh_authz::HttpAttributes::new(head.method(), head.path_and_query())
+    let head = head(parts);
+    let mut attributes = mesh_authz::HttpAttributes::new(head.method(), head.path_and_query())
         .host(head.authority())
         .scheme(head.scheme())
         .headers(&parts.headers);
+    if let Some(claims) = claims {
+        attributes = attributes.claims(claims);
+    }
     let peer = connection.peer().ip().to_canonical();
     let request = mesh_authz::Request::new(mesh_authz::Peer::new(peer), connection.local())
         .remote_ip(client_address(exchange.listener.client_address, peer, &parts.headers))
         .http(attributes);
-    let decision = exchange.listener.policies.evaluate(&request);
-    decision.response_code_details().map(|details| LocalReply::access_denied(details.to_string()))
+    question(&request)
 }
 
 /// The client's address for policies (AUTHZ-XFF-02). The peer has been appended to what came in, and is passed over.

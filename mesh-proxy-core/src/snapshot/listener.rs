@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use mesh_authz::jwt::JwtAuthentication;
 use mesh_authz::{ForwardedFor, PolicySet};
 use mesh_route::{PathNormalization, RouteTable};
 
@@ -55,6 +56,8 @@ pub struct HttpListener {
     pub name: String,
     /// Virtual hosts and their routes. Action and rule name of a request come from here.
     pub routes: RouteTable<Route>,
+    /// How tokens are verified before policies are asked, if they are.
+    pub tokens: Option<Arc<JwtAuthentication>>,
     /// AuthorizationPolicies in force; empty allows.
     pub policies: Arc<PolicySet>,
     /// Where policies find the client's address (AUTHZ-XFF-02).

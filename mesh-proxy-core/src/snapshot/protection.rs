@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use mesh_authz::jwt::JwtAuthentication;
+use mesh_authz::peer_authentication::EffectiveMtls;
 use mesh_authz::{ForwardedFor, PolicySet};
 use mesh_model::ObjectRef;
-use mesh_model::resolve::{PeerAuthenticationView, Selection};
-use mesh_model::security::peer_authentication::MutualTlsMode;
+use mesh_model::resolve::Selection;
 use mesh_route::PathNormalization;
 
 /// The security objects that apply to one workload, compiled.
@@ -19,6 +20,10 @@ pub struct Protection {
     pub policies: Arc<PolicySet>,
     /// AuthorizationPolicies that do not apply to the workload, and why.
     pub unselected: Vec<Unselected>,
+    /// How tokens are verified before `policies` are asked; `None` if no RequestAuthentication has a rule.
+    pub tokens: Option<Arc<JwtAuthentication>>,
+    /// The RequestAuthentications that `tokens` is made of.
+    pub token_sources: Vec<ObjectRef>,
     /// The effective PeerAuthentication, by port.
     pub mutual_tls: MutualTls,
     /// How paths are normalised before policies see them (AUTHZ-PATH-03).
@@ -33,6 +38,8 @@ impl Default for Protection {
         Self {
             policies: Arc::default(),
             unselected: Vec::new(),
+            tokens: None,
+            token_sources: Vec::new(),
             mutual_tls: MutualTls::default(),
             path_normalization: PathNormalization::default(),
             client_address: ForwardedFor::Sidecar,
@@ -52,45 +59,11 @@ pub struct Unselected {
 
 /// Whether connections to a workload must be encrypted: PeerAuthentication after merging the scopes of mesh, namespace
 /// and workload (section 6.1 of the authorization reference).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MutualTls {
-    effective: PeerAuthenticationView,
-}
-
-impl MutualTls {
-    pub(crate) fn new(effective: PeerAuthenticationView) -> Self {
-        Self { effective }
-    }
-
-    /// What the workload accepts on its port `port`, which is the one it listens on, not a Service's
-    /// (AUTHZ-PEER-05). Never [`MutualTlsMode::Unset`].
-    #[must_use]
-    pub fn mode(&self, port: u16) -> MutualTlsMode {
-        self.effective.mode_of(port)
-    }
-
-    /// What it accepts on every port that [`ports`](Self::ports) does not name.
-    #[must_use]
-    pub fn default_mode(&self) -> MutualTlsMode {
-        self.effective.mode
-    }
-
-    /// The ports for which `portLevelMtls` of the workload's policy says something, in rising order.
-    pub fn ports(&self) -> impl Iterator<Item = (u16, MutualTlsMode)> {
-        self.effective.ports.iter().map(|(port, mode)| (*port, *mode))
-    }
-
+    /// The mode of each port of the workload.
+    pub effective: EffectiveMtls,
     /// The PeerAuthentications that count, widest scope first.
-    #[must_use]
-    pub fn sources(&self) -> &[ObjectRef] {
-        &self.effective.sources
-    }
-}
-
-impl Default for MutualTls {
-    /// PERMISSIVE, Istio's default.
-    fn default() -> Self {
-        Self::new(PeerAuthenticationView::default())
-    }
+    pub sources: Vec<ObjectRef>,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Finished, World};
+use crate::support::{Finished, World, tokens};
 
 const BOOKINFO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bookinfo");
 
@@ -171,7 +171,7 @@ fn an_allow_policy_says_what_is_missing_authz_expl_01() {
         &["Allowed by rule 0 of default/readers", "ALLOW: a rule matches, so it is allowed"],
     );
     let ended = ask(&["--request", "POST http://web/", "--claim", "groups=dev", "--claim", "groups=ops"]);
-    assert_says(&ended, 0, &["Allowed by rule 1", "token:    claims groups\n"]);
+    assert_says(&ended, 0, &["Allowed by rule 1", "claims:   groups\n"]);
     let ended = ask(&["--request", "POST http://web/", "--jwt-claims", r#"{"groups": 7}"#]);
     assert_says(&ended, 1, &["the claim is neither a string nor a list of strings"]);
     // AUTHZ-XFF-01: a sidecar takes the last entry of the header.
@@ -336,4 +336,40 @@ fn wrong_usage_is_2() {
     let ended = Finished::run(&["explain", "authz", "--help"]);
     assert_eq!(ended.code, Some(0));
     assert!(ended.stdout.contains("Exit codes:") && ended.stdout.contains("1  denied"), "{ended:#?}");
+}
+
+/// A token in the request is verified as the proxy would (AUTHZ-JWT-28).
+#[test]
+fn tokens_are_verified_authz_jwt_28() {
+    let spec = "  rules: [{from: [{source: {requestPrincipals: [iss1/s1]}}]}]";
+    let world = world(&[tokens::with_key("default", ""), policy("default", "p", spec)]);
+    let ask = |token: &str| {
+        let header = format!("Authorization: Bearer {token}");
+        explain(&world, &[&WEB[..], &["--request", "GET http://web/", "-H", &header]].concat())
+    };
+    let parts = [
+        "Allowed by rule 0 of default/p",
+        "token:    verified, of iss1/s1; RequestAuthentication default/jwt (",
+    ];
+    assert_says(&ask(tokens::GOOD), 0, &parts);
+    let parts = [
+        "Denied because of its token: Jwt is expired\n",
+        "401 `Jwt is expired`, details jwt_authn_access_denied{Jwt_is_expired}\n",
+        "token:    refused: Jwt is expired",
+        "ALLOW (not asked any more)",
+    ];
+    assert_says(&ask(tokens::EXPIRED), 1, &parts);
+    let ended = explain(&world, &[&WEB[..], &["--request", "GET http://web/"]].concat());
+    assert_says(
+        &ended,
+        1,
+        &["Denied: no ALLOW rule matched", "token:    none was found", "no verified token"],
+    );
+    // Claims on the command line stand for a token that is good.
+    let claims = ["--request", "GET http://web/", "--jwt-claims", r#"{"iss": "iss1", "sub": "s1"}"#];
+    assert_says(
+        &explain(&world, &[&WEB[..], &claims].concat()),
+        0,
+        &["claims:   iss, sub\n", "claims were given"],
+    );
 }

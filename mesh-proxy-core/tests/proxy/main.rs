@@ -32,6 +32,7 @@ mod smuggling;
 mod stale;
 mod start;
 mod timeouts;
+mod tokens;
 mod traffic;
 mod upgrade;
 mod validate;

@@ -140,27 +140,6 @@ fn broken_policies_deny_proxy_feat_04() {
     assert!(world.says(&["error: AuthorizationPolicy default/p", "nonsense"]), "{:?}", world.issues());
 }
 
-/// Token validation is missing, so what it guards is closed.
-#[test]
-fn a_request_authentication_denies_proxy_feat_04() {
-    let rule = |labels: &str| {
-        istio(
-            "RequestAuthentication",
-            "default",
-            "jwt",
-            &format!(
-                "  selector: {{matchLabels: {{{labels}}}}}\n  jwtRules: [{{issuer: iss, jwksUri: 'https://a.example.com/keys'}}]"
-            ),
-        )
-    };
-    let world = with(&rule("istio: ingressgateway"));
-    assert_eq!(ask(&world, "/"), "invalid default/jwt");
-    assert!(world.says(&["error: RequestAuthentication default/jwt", "denies every request"]));
-    let world = with(&rule("app: other"));
-    assert_eq!(ask(&world, "/"), "allowed");
-    assert!(world.says(&["warning: RequestAuthentication default/jwt", "not supported yet"]));
-}
-
 /// Everything else that has no effect is named once.
 #[test]
 fn objects_without_effect_proxy_feat_04() {

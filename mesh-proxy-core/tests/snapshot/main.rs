@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod admission;
 mod authz;
 mod bookinfo;
 mod clusters;
@@ -17,4 +18,8 @@ mod gateway;
 mod hosts;
 mod matching;
 mod mesh;
+mod mutual_tls;
+mod providers;
+mod selection;
+mod tokens;
 mod world;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use mesh_authz::peer_authentication::MtlsMode;
 use mesh_authz::{Explanation, Outcome, PolicyId, Reason, RuleExplanation, StageExplanation, StageKind};
 use mesh_model::resolve::Selection;
-use mesh_model::security::peer_authentication::MutualTlsMode;
 use mesh_model::{Kind, Object};
 use serde::Serialize;
 
 use super::places::{Place, Places};
-use super::request::Asked;
+use super::request::{Asked, Token};
 use crate::snapshot::{Protection, ProxyIdentity, Role};
 
 /// The whole answer. Fields may be added in any release.
@@ -30,6 +30,9 @@ pub(super) struct Report {
     pub(super) details: Option<String>,
     pub(super) workload: Workload,
     pub(super) request: RequestReport,
+    /// What came of looking for a token, if a RequestAuthentication does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token: Option<TokenReport>,
     pub(super) stages: Vec<StageReport>,
     /// How many policies are not for this workload.
     pub(super) not_selected: NotSelected,
@@ -91,7 +94,22 @@ pub(super) struct RequestReport {
     pub(super) claims: Option<serde_json::Map<String, serde_json::Value>>,
     /// What PeerAuthentication asks for on that port; a gateway has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mutual_tls: Option<MutualTlsMode>,
+    pub(super) mutual_tls: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TokenReport {
+    pub(super) outcome: String,
+    /// The RequestAuthentications of the workload.
+    pub(super) policies: Vec<PlacedName>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PlacedName {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<Place>,
 }
 
 #[derive(Debug, Serialize)]
@@ -150,16 +168,17 @@ impl Report {
         places: &Places<'_>,
     ) -> Self {
         // Only a sidecar goes by PeerAuthentication; what a gateway demands stands in its Gateway.
-        let mode = (workload.role == "sidecar").then(|| protection.mutual_tls.mode(asked.destination.port()));
+        let mode = (workload.role == "sidecar")
+            .then(|| protection.mutual_tls.effective.mode_of(asked.destination.port()));
         let request = RequestReport::new(asked, mode);
         let mut notes = Vec::new();
-        let disabled = mode == Some(MutualTlsMode::Disable);
+        let disabled = mode == Some(MtlsMode::Disable);
         if disabled && asked.principal.is_some() {
             let note = "PeerAuthentication turns mutual TLS off on this port: the workload never learns who calls, so \
                         the principal was left out";
             notes.push(note.to_owned());
         }
-        let report = asked.ask(disabled, |question| {
+        let mut report = asked.ask(disabled, protection.tokens.as_deref(), |question, token| {
             let found = protection.policies.explain(&question);
             if !found.delegated_to.is_empty() {
                 let then = protection.policies.evaluate(&question.allowed_by_providers());
@@ -171,7 +190,7 @@ impl Report {
             if found.decision.access_log_hint == Some(true) {
                 notes.push("an AUDIT policy marks it for the access log".to_owned());
             }
-            Self {
+            let report = Self {
                 allowed: found.decision.is_allowed(),
                 decision: found.decision.to_string(),
                 decided_by: decided_by(found.decision.reason, places),
@@ -179,15 +198,40 @@ impl Report {
                 details: found.decision.response_code_details().map(|details| details.to_string()),
                 workload,
                 request,
+                token: token_report(token, protection, places),
                 stages: stages(&found, places),
                 not_selected: NotSelected::count(protection),
                 notes,
+            };
+            // AUTHZ-EVAL-02: an external authorizer comes first.
+            let custom =
+                matches!(found.decision.reason, Reason::BadProvider { .. } | Reason::NotDelegated { .. });
+            match token {
+                Token::Rejected(rejection) if !custom => report.refused(*rejection),
+                _ => report,
             }
         });
-        if mode == Some(MutualTlsMode::Strict) && asked.principal.is_none() {
-            return report.reset(protection, asked.destination.port(), places);
+        if mode == Some(MtlsMode::Strict) && asked.principal.is_none() {
+            report = report.reset(protection, asked.destination.port(), places);
         }
         report
+    }
+
+    /// A token that is not good ends the request before policies other than CUSTOM ones are asked (AUTHZ-JWT-28).
+    fn refused(mut self, rejection: mesh_authz::jwt::Rejection) -> Self {
+        self.allowed = false;
+        self.decision = format!("denied because of its token: {}", rejection.message());
+        self.answer = Some(format!("{} `{}`", rejection.status(), rejection.message()));
+        self.details = Some(rejection.response_code_details());
+        self.decided_by = None;
+        for stage in self.stages.iter_mut().filter(|stage| !stage.stage.starts_with("CUSTOM")) {
+            stage.reached = false;
+        }
+        if rejection.failure() == mesh_authz::jwt::JwtFailure::KeysNotFetched {
+            let note = "no keys are fetched here: to go on as if the token were good, give its claims by --jwt-claims";
+            self.notes.push(note.to_owned());
+        }
+        self
     }
 
     /// No policy is asked about plain text on a port that takes mutual TLS only (AUTHZ-MTLS-02).
@@ -200,7 +244,7 @@ impl Report {
         );
         self.answer = Some("the connection is reset, flag NR".to_owned());
         self.details = Some("filter_chain_not_found".to_owned());
-        self.decided_by = protection.mutual_tls.sources().last().map(|source| DecidedBy {
+        self.decided_by = protection.mutual_tls.sources.last().map(|source| DecidedBy {
             kind: source.kind.to_string(),
             namespace: source.namespace.clone(),
             name: source.name.clone(),
@@ -215,7 +259,7 @@ impl Report {
 }
 
 impl RequestReport {
-    fn new(asked: &Asked, mutual_tls: Option<MutualTlsMode>) -> Self {
+    fn new(asked: &Asked, mode: Option<MtlsMode>) -> Self {
         let http = asked.http.as_ref();
         Self {
             protocol: if http.is_some() { "HTTP" } else { "TCP" },
@@ -230,7 +274,11 @@ impl RequestReport {
             destination_port: asked.destination.port(),
             sni: asked.sni.clone(),
             claims: asked.claims.clone(),
-            mutual_tls,
+            mutual_tls: mode.map(|mode| match mode {
+                MtlsMode::Disable => "DISABLE",
+                MtlsMode::Permissive => "PERMISSIVE",
+                MtlsMode::Strict => "STRICT",
+            }),
         }
     }
 }
@@ -266,6 +314,24 @@ fn decided_by(reason: Reason<'_>, places: &Places<'_>) -> Option<DecidedBy> {
             None => places.of(object),
         }),
     })
+}
+
+fn token_report(token: &Token, protection: &Protection, places: &Places<'_>) -> Option<TokenReport> {
+    let outcome = match token {
+        Token::NotAsked => return None,
+        Token::Given if protection.tokens.is_none() => return None,
+        Token::Given => "its claims were given, so none was looked for".to_owned(),
+        Token::None => "none was found, so it goes on without".to_owned(),
+        Token::Verified(Some(principal)) => format!("verified, of {principal}"),
+        Token::Verified(None) => "verified, without a principal".to_owned(),
+        Token::Rejected(rejection) => format!("refused: {}", rejection.message()),
+    };
+    let policies = protection.token_sources.iter().map(|source| PlacedName {
+        namespace: source.namespace.clone(),
+        name: source.name.clone(),
+        at: places.find(source).and_then(|object| places.of(object)),
+    });
+    Some(TokenReport { outcome, policies: policies.collect() })
 }
 
 fn kind(object: Option<&Object>) -> String {
@@ -380,9 +446,6 @@ fn invalid(object: Option<&Object>, error: &mesh_authz::BuildError, places: &Pla
     let meaning = "what it was meant to forbid is not certain, so it denies until it is mended".to_owned();
     if !faults.is_empty() {
         return std::iter::once(meaning).chain(faults).collect();
-    }
-    if object.is_some_and(|object| object.kind == Kind::RequestAuthentication) {
-        return vec!["its tokens cannot be checked, so every request is denied".to_owned()];
     }
     vec![meaning, error.to_string()]
 }

@@ -1,9 +1,11 @@
 //! The request that is asked about.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use mesh_authz::{Claims, HttpAttributes, Peer, PeerIdentity, Request};
+use mesh_authz::jwt::{AwsLc, JwtAuthentication, JwtContext, JwtOutcome, Rejection};
+use mesh_authz::{HttpAttributes, Peer, PeerIdentity, Request};
 use mesh_route::{PathNormalization, normalize_path};
 use serde_json::{Map, Value};
 
@@ -151,31 +153,59 @@ impl Asked {
         headers.flat_map(|headers| headers.get_all("x-forwarded-for")).map(HeaderValue::as_bytes).collect()
     }
 
-    /// Asks `question` about it; without an identity if `anonymous`.
-    pub(super) fn ask<T>(&self, anonymous: bool, question: impl FnOnce(Request<'_>) -> T) -> T {
+    /// Asks `question` about it, after the tokens in its headers have been verified, unless claims were given; without
+    /// an identity if `anonymous`.
+    pub(super) fn ask<T>(
+        &self,
+        anonymous: bool,
+        tokens: Option<&JwtAuthentication>,
+        question: impl FnOnce(Request<'_>, &Token) -> T,
+    ) -> T {
         let principal = self.principal.as_deref().filter(|_| !anonymous);
         let identity = principal.map(|principal| PeerIdentity::certificate([principal], [], ""));
-        let claims: Option<Claims> = self.claims.as_ref().map(claims);
         let mut peer = Peer::new(self.source_ip);
         if let Some(identity) = &identity {
             peer = peer.identity(identity);
         }
-        let mut request = Request::new(peer, self.destination)
+        let request = Request::new(peer, self.destination)
             .remote_ip(self.remote_ip)
             .sni(self.sni.as_deref().unwrap_or_default());
-        if let Some(http) = &self.http {
-            let mut attributes =
-                HttpAttributes::new(&http.method, &http.path).scheme(http.scheme).headers(&http.headers);
-            if let Some(host) = &http.host {
-                attributes = attributes.host(host);
-            }
-            if let Some(claims) = &claims {
-                attributes = attributes.claims(claims);
-            }
-            request = request.http(attributes);
+        let Some(http) = &self.http else { return question(request, &Token::NotAsked) };
+        let mut attributes =
+            HttpAttributes::new(&http.method, &http.path).scheme(http.scheme).headers(&http.headers);
+        if let Some(host) = &http.host {
+            attributes = attributes.host(host);
         }
-        question(request)
+        if let Some(given) = &self.claims {
+            let claims = claims(given);
+            return question(request.http(attributes.claims(&claims)), &Token::Given);
+        }
+        let Some(tokens) = tokens else { return question(request.http(attributes), &Token::NotAsked) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let outcome = tokens.authenticate(&attributes, &JwtContext::new(now, &AwsLc::new()));
+        let token = match &outcome {
+            JwtOutcome::NoToken(_) => Token::None,
+            JwtOutcome::Verified(token) => Token::Verified(token.principal()),
+            JwtOutcome::Rejected(rejection) => Token::Rejected(*rejection),
+        };
+        let headers = outcome.headers(&attributes);
+        question(request.http(outcome.attributes(attributes, &headers)), &token)
     }
+}
+
+/// What is known about the request's token.
+#[derive(Debug)]
+pub(super) enum Token {
+    /// No RequestAuthentication looks for one.
+    NotAsked,
+    /// Its claims were given.
+    Given,
+    /// There is none.
+    None,
+    /// It is good, and of this principal.
+    Verified(Option<String>),
+    /// It is refused.
+    Rejected(Rejection),
 }
 
 #[cfg(test)]

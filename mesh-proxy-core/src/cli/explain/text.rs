@@ -25,6 +25,14 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out)?;
     request(out, &report.request)?;
     workload(out, &report.workload)?;
+    if let Some(token) = &report.token {
+        let policies = token
+            .policies
+            .iter()
+            .map(|policy| format!("{}/{}{}", policy.namespace, policy.name, place(policy.at.as_ref())));
+        let policies = policies.collect::<Vec<_>>().join(", ");
+        writeln!(out, "token:    {}; RequestAuthentication {policies}", token.outcome)?;
+    }
     writeln!(out)?;
     let has = |name: &str| report.stages.iter().any(|stage| stage.stage == name);
     let (before, after): (Vec<_>, Vec<_>) =
@@ -68,14 +76,14 @@ fn request(out: &mut String, request: &RequestReport) -> std::fmt::Result {
     }
     if let Some(claims) = &request.claims {
         let names: Vec<_> = claims.keys().map(String::as_str).collect();
-        writeln!(out, "token:    claims {}", names.join(", "))?;
+        writeln!(out, "claims:   {}", names.join(", "))?;
     }
     write!(out, "to:       {}, port {}", request.destination_ip, request.destination_port)?;
     if let Some(sni) = &request.sni {
         write!(out, ", server name {sni}")?;
     }
     if let Some(mode) = request.mutual_tls {
-        write!(out, ", mutual TLS {}", mode.as_str())?;
+        write!(out, ", mutual TLS {}", mode)?;
     }
     writeln!(out)
 }

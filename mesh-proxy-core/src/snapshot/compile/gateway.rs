@@ -58,6 +58,7 @@ pub(super) fn listeners(
             role: Role::Gateway,
             name: name(&servers),
             routes: table(plans, &first.gateway.reference(), issues),
+            tokens: protection.tokens.clone(),
             policies: Arc::clone(&protection.policies),
             client_address: protection.client_address,
             path_normalization: protection.path_normalization,

@@ -15,6 +15,7 @@ mod providers;
 mod rules;
 mod scope;
 mod sidecar;
+mod tokens;
 mod traffic_policy;
 mod unserved;
 mod virtual_hosts;
@@ -94,12 +95,13 @@ pub fn compile(objects: &[Object], context: &Context) -> Compiled {
     let mut issues = Issues::default();
     let mesh = mesh::read(objects, context, &mut issues);
     let set = ResourceSet::with_cluster_domain(objects.to_vec(), mesh, &context.cluster_domain);
-    unserved::report(objects, &set, &mut issues);
+    let gateway =
+        context.gateway.as_ref().map(|found| Proxy::gateway(&found.namespace, found.labels.clone()));
+    unserved::report(objects, &set, gateway.as_ref(), &mut issues);
     let providers = Providers::read(&set, &mut issues);
     let mut clusters = Clusters::default();
     let mut snapshot = Snapshot { access_log: mesh::access_log(set.mesh()), ..Snapshot::default() };
-    if let Some(identity) = &context.gateway {
-        let proxy = Proxy::gateway(&identity.namespace, identity.labels.clone());
+    if let (Some(identity), Some(proxy)) = (&context.gateway, gateway) {
         let protection = protection::of(&set, &proxy, &providers, &mut issues);
         snapshot.listeners.extend(gateway::listeners(&set, &proxy, &protection, &mut clusters, &mut issues));
         snapshot.gateway_protection = protection;

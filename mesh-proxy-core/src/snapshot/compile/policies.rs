@@ -2,13 +2,17 @@
 
 use mesh_authz::{Action, Condition, Operation, Policy, PolicyId, PolicySet, Rule, Source, TrustDomains};
 use mesh_model::common::{PolicySelector, StringMap, TargetRef};
-use mesh_model::resolve::{Attached as _, Proxy, Resource, ResourceSet, Selection};
-use mesh_model::security::AuthorizationPolicy;
+use mesh_model::resolve::{Attached, Proxy, Resource, ResourceSet, Selection};
 use mesh_model::security::authorization_policy::{self as model, AuthorizationAction};
+use mesh_model::security::{AuthorizationPolicy, RequestAuthentication};
 use mesh_model::{Kind, ObjectRef};
 
 use super::issues::{Issues, spec};
 use super::providers::Providers;
+
+/// What is said of an object that must deny.
+const NOT_READ: &str = "it was not read whole or breaks a rule of its kind, so the workloads it selects deny every \
+                        request until it is mended";
 
 /// The policies that guard the workload of `proxy`. Whatever cannot be understood denies (`PROXY-FEAT-04`).
 pub(super) fn policies(
@@ -26,23 +30,21 @@ pub(super) fn policies(
             builder = builder.policy(policy(found, providers, issues));
         }
     }
-    for object in set.objects().iter().filter(|object| object.kind == Kind::AuthorizationPolicy) {
-        // A body that could not be read at all.
-        if object.as_authorization_policy().is_none() && in_scope(&object.metadata.namespace, set, proxy) {
-            let reference = object.reference();
-            issues.error(
-                &reference,
-                spec(),
-                "it cannot be read, so the workloads in its scope deny every request",
-            );
-            builder = builder.policy(unreadable(&reference, Action::Deny));
-        }
-    }
-    for found in set.request_authentications(proxy) {
-        let message = "token validation is not supported yet, so the workload that it selects denies every request: \
-                       remove it, or narrow its selector";
-        issues.error(&found.reference(), spec(), message);
-        builder = builder.policy(unreadable(&found.reference(), Action::Deny));
+    // What it is about tokens that was to be forbidden is not known.
+    let tokens = set.all::<RequestAuthentication>().filter(|found| found.object.must_deny());
+    let broken = tokens.filter(|found| guards(set, proxy, found)).map(|found| found.object);
+    // Bodies that could not be read at all.
+    let unread = set.objects().iter().filter(|object| {
+        let (policy, tokens) = (object.as_authorization_policy(), object.as_request_authentication());
+        matches!(object.kind, Kind::AuthorizationPolicy | Kind::RequestAuthentication)
+            && policy.is_none()
+            && tokens.is_none()
+            && in_scope(&object.metadata.namespace, set, proxy)
+    });
+    for object in broken.chain(unread) {
+        let reference = object.reference();
+        issues.error(&reference, spec(), NOT_READ);
+        builder = builder.policy(unreadable(&reference));
     }
     let policies = builder.build().unwrap_or_else(|error| {
         // Only a set beyond all limits comes here; a single policy that denies everything is below them.
@@ -65,12 +67,14 @@ pub(super) fn policies(
 
 /// Whether a policy is in force at `proxy`: it applies, or it must deny and its selector cannot be trusted, in which
 /// case it guards everybody in its scope.
-pub(super) fn guards(set: &ResourceSet, proxy: &Proxy, found: &Resource<'_, AuthorizationPolicy>) -> bool {
+pub(super) fn guards<T: Attached>(set: &ResourceSet, proxy: &Proxy, found: &Resource<'_, T>) -> bool {
     let doubtful = || {
         found.object.must_deny()
             && in_scope(found.namespace(), set, proxy)
-            && (has_doubtful_selector(found.spec.selector.as_ref())
-                || found.spec.targets().iter().any(is_doubtful_target))
+            && (has_doubtful_selector(found.spec.selector())
+                || found.spec.targets().iter().any(is_doubtful_target)
+                // Which of them was meant is anybody's guess.
+                || found.spec.selector().is_some() && !found.spec.targets().is_empty())
     };
     set.selection(proxy, found) == Selection::Applies || doubtful()
 }
@@ -82,7 +86,9 @@ pub(super) fn in_scope(namespace: &str, set: &ResourceSet, proxy: &Proxy) -> boo
 
 /// A value that could not be read is left empty, and an empty label selects nobody.
 pub(super) fn has_doubtful_selector(selector: Option<&PolicySelector>) -> bool {
-    let doubtful = |labels: &StringMap| labels.iter().any(|(key, value)| key.is_empty() || value.is_empty());
+    // A star is not admitted, and was meant to match more than itself.
+    let odd = |text: &str| text.is_empty() || text.contains('*');
+    let doubtful = |labels: &StringMap| labels.iter().any(|(key, value)| odd(key) || odd(value));
     selector.is_some_and(|selector| doubtful(&selector.match_labels))
 }
 
@@ -100,14 +106,17 @@ fn policy(found: Resource<'_, AuthorizationPolicy>, providers: &Providers, issue
         AuthorizationAction::Audit => Action::Audit,
         AuthorizationAction::Custom => Action::Custom(provider.into()),
         // An action of a newer Istio.
-        _ => return unreadable(&object, Action::Deny),
+        _ => return unreadable(&object),
     };
     if found.object.must_deny() {
-        let message = "it was not read whole or breaks a rule of its kind, so the workloads it selects deny every \
-                       request until it is mended";
-        issues.error(&object, spec(), message);
+        issues.error(&object, spec(), NOT_READ);
         // Not even the action is certain: an ALLOW may have been meant to be a DENY.
-        return dry_run(unreadable(&object, Action::Deny), found);
+        let policy = unreadable(&object);
+        return match action {
+            Action::Allow | Action::Deny => dry_run(policy, found),
+            // Nothing else can be tried out (AUTHZ-EXT-13).
+            Action::Audit | Action::Custom(_) => policy,
+        };
     }
     if let Action::Custom(_) = action {
         // What is not made known to the set cannot be asked, and its rules deny (AUTHZ-EXT-03).
@@ -128,20 +137,18 @@ fn dry_run(policy: Policy, found: Resource<'_, AuthorizationPolicy>) -> Policy {
     }
 }
 
-/// A policy that the set keeps as invalid: it denies, and says so.
-fn unreadable(object: &ObjectRef, action: Action) -> Policy {
-    let id = PolicyId::new(&object.namespace, &object.name);
-    Policy::new(id, action).rule(Rule::new().when(Condition::new("unreadable")))
+/// Stands for an object that could not be understood: it denies, and says so.
+fn unreadable(object: &ObjectRef) -> Policy {
+    Policy::invalid(PolicyId::new(&object.namespace, &object.name), Action::Deny, NOT_READ)
 }
 
 fn deny_everything(object: &ObjectRef) -> PolicySet {
-    let policy = unreadable(object, Action::Deny);
     // INVARIANT: one policy is below every limit, and what else may be wrong with it is kept.
     #[allow(
         clippy::expect_used,
         reason = "an empty set would allow everything, which must not be the fallback"
     )]
-    PolicySet::builder().keep_invalid().policy(policy).build().expect("one policy")
+    PolicySet::builder().keep_invalid().policy(unreadable(object)).build().expect("one policy")
 }
 
 fn rule(found: &model::Rule) -> Rule {

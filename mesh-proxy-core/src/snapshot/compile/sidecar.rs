@@ -55,7 +55,8 @@ pub(super) fn listeners(
             role: Role::Sidecar,
             name: format!("{object} egress[{index}]"),
             routes: table(plans, &object, issues),
-            // Policies are enforced where requests come in (AUTHZ-SEL-09).
+            // Tokens are verified and policies enforced where requests come in (AUTHZ-SEL-09).
+            tokens: None,
             policies: Arc::default(),
             client_address: ForwardedFor::Sidecar,
             path_normalization: mesh::path_normalization(set.mesh()),

@@ -1,14 +1,15 @@
 //! Objects that load but have no effect here: said once, by name (`PROXY-FEAT-04`).
 
-use mesh_model::resolve::ResourceSet;
+use mesh_model::resolve::{Proxy, ResourceSet};
 use mesh_model::security::peer_authentication::MutualTlsMode;
 use mesh_model::security::{PeerAuthentication, RequestAuthentication};
 use mesh_model::{Kind, Object};
 
 use super::issues::{Issues, spec};
+use super::policies::guards;
 
 /// Reports what was given and is not used.
-pub(super) fn report(objects: &[Object], set: &ResourceSet, issues: &mut Issues) {
+pub(super) fn report(objects: &[Object], set: &ResourceSet, gateway: Option<&Proxy>, issues: &mut Issues) {
     for object in objects {
         let reference = object.reference();
         if !object.is_usable() && !object.must_deny() {
@@ -39,7 +40,10 @@ pub(super) fn report(objects: &[Object], set: &ResourceSet, issues: &mut Issues)
         }
     }
     for found in set.all::<RequestAuthentication>() {
-        let message = "token validation is not supported yet";
-        issues.warning(&found.reference(), spec(), message);
+        if !gateway.is_some_and(|gateway| guards(set, gateway, &found)) {
+            let message = "it does not select the gateway, and connections to workloads are not received yet: it has \
+                           no effect";
+            issues.warning(&found.reference(), spec(), message);
+        }
     }
 }

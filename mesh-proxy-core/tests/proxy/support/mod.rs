@@ -4,6 +4,7 @@ mod backend;
 mod client;
 mod log;
 mod process;
+pub(crate) mod tokens;
 mod wire;
 mod world;
 
