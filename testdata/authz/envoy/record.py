@@ -430,10 +430,11 @@ def main():
             if status not in ("200", "403"):
                 sys.exit(f"status {status} ({details}) for {made} is no verdict")
             denied += status == "403"
-            checks.append({**made, "details": details if status == "403" else None})
+            checks.append([*made.values(), details if status == "403" else None])
         lines.append(json.dumps({"policies": chosen, "checks": checks}, separators=(",", ":")))
     identities = json.dumps([{"uris": uris, "dns": names, "subject": subject} for uris, names, subject in IDENTITIES])
-    text = f'{{"envoy":"{version}","identities":{identities},"sets":[\n' + ",\n".join(lines) + "\n]}\n"
+    columns = json.dumps([*asked[0][0], "details"])
+    text = f'{{"envoy":"{version}","columns":{columns},"identities":{identities},"sets":[\n' + ",\n".join(lines) + "\n]}\n"
     (Path(__file__).parent / "verdicts.json").write_text(text)
     print(f"{SETS * REQUESTS} verdicts of Envoy {version}, {denied} of them denials")
 
