@@ -15,8 +15,8 @@ use super::verify::SignatureVerifier;
 ///
 /// RSA keys have 2048 to 8192 bits; shorter ones verify nothing.
 ///
-/// Cost of one signature on a 2 GHz core, about: RSA-2048 30 µs, P-256 60 µs, P-384 and P-521 several hundred,
-/// Ed25519 50 µs, HMAC 2 µs.
+/// Cost of one signature of a token of 500 bytes, about: RSA with 2048 bits 22 µs, P-256 60 µs, P-384 230 µs, P-521
+/// 400 µs, Ed25519 42 µs, HMAC 1 µs.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct AwsLc;

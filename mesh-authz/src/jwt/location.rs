@@ -50,10 +50,9 @@ impl Place {
             }
             Self::Param(name) => {
                 let (_, query, _) = split_path(http.path_and_query);
-                let found =
-                    query.and_then(|query| params(query).find(|(found, _, _)| found == name.as_bytes()));
-                if let Some((_, value, _)) = found {
-                    add(percent_decode(value));
+                let mut params = params(query.unwrap_or_default());
+                if let Some(param) = params.find(|param| param.is_called(name)) {
+                    add(percent_decoded(param.value).collect());
                 }
             }
             Self::Cookie(_) if stripped.iter().any(|name| name == "cookie") => {}
@@ -112,34 +111,44 @@ fn split_path(path: &[u8]) -> (&[u8], Option<&[u8]>, &[u8]) {
     }
 }
 
-/// Name decoded, value as written, and the whole text of each parameter (AUTHZ-JWT-14).
-fn params(query: &[u8]) -> impl Iterator<Item = (Vec<u8>, &[u8], &[u8])> {
-    query.split(|b| *b == b'&').map(|param| {
-        let end = memchr::memchr(b'=', param).unwrap_or(param.len());
-        let value = param.get(end + 1..).unwrap_or_default();
-        (percent_decode(param.get(..end).unwrap_or_default()), value, param)
+/// One parameter of a query, as it is written (AUTHZ-JWT-14).
+struct Param<'q> {
+    whole: &'q [u8],
+    name: &'q [u8],
+    value: &'q [u8],
+}
+
+impl Param<'_> {
+    fn is_called(&self, name: &str) -> bool {
+        percent_decoded(self.name).eq(name.bytes())
+    }
+}
+
+fn params(query: &[u8]) -> impl Iterator<Item = Param<'_>> {
+    query.split(|b| *b == b'&').map(|whole| {
+        let end = memchr::memchr(b'=', whole).unwrap_or(whole.len());
+        let name = whole.get(..end).unwrap_or_default();
+        Param { whole, name, value: whole.get(end + 1..).unwrap_or_default() }
     })
 }
 
 /// `%XX` decoded; what is no such escape stays. A plus stays a plus.
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+fn percent_decoded(text: &[u8]) -> impl Iterator<Item = u8> {
     let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
+    std::iter::from_fn(move || {
+        let (&byte, after) = rest.split_first()?;
         let escape = match after {
             [high, low, ..] if byte == b'%' => hex(*high).zip(hex(*low)),
             _ => None,
         };
-        if let Some((high, low)) = escape {
-            out.push(high << 4 | low);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            out.push(byte);
+        let Some((high, low)) = escape else {
             rest = after;
-        }
-    }
-    out
+            return Some(byte);
+        };
+        rest = after.get(2..).unwrap_or_default();
+        Some(high << 4 | low)
+    })
 }
 
 /// The path without the parameters called as one of `names`; every one of them, so that no second token goes on to
@@ -147,12 +156,12 @@ fn percent_decode(text: &[u8]) -> Vec<u8> {
 pub(crate) fn without_params(path: &[u8], names: &[&str]) -> Vec<u8> {
     let (before, query, fragment) = split_path(path);
     let mut out = before.to_vec();
-    let kept =
-        params(query.unwrap_or_default()).filter(|(name, _, _)| !names.iter().any(|n| n.as_bytes() == name));
+    let removed = |param: &Param<'_>| names.iter().any(|name| param.is_called(name));
     let mut separator = b'?';
-    for (_, _, param) in kept.filter(|(_, _, param)| !param.is_empty()) {
+    for param in params(query.unwrap_or_default()).filter(|param| !param.whole.is_empty() && !removed(param))
+    {
         out.push(separator);
-        out.extend_from_slice(param);
+        out.extend_from_slice(param.whole);
         separator = b'&';
     }
     out.extend_from_slice(fragment);

@@ -1,6 +1,7 @@
 //! What came of looking for tokens.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use super::failure::JwtFailure;
 use crate::claims::{Claims, Value};
@@ -142,7 +143,10 @@ impl fmt::Debug for VerifiedToken {
 /// What to change about a request: headers and query parameters that go, headers that come.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RequestEdits {
-    pub(crate) remove: Vec<String>,
+    /// What rules write; shared, so that a request without token costs nothing.
+    pub(crate) stripped: Arc<[String]>,
+    /// What tokens came in.
+    pub(crate) consumed: Vec<String>,
     pub(crate) add: Vec<(String, String)>,
     pub(crate) path: Option<Vec<u8>>,
 }
@@ -151,7 +155,7 @@ impl RequestEdits {
     /// Headers to remove, all lines of them, names in lower case: those that the token came in, and those that rules
     /// write, whether or not there was a token, so that no client can forge them (AUTHZ-JWT-15, AUTHZ-JWT-31).
     pub fn removed_headers(&self) -> impl Iterator<Item = &str> {
-        self.remove.iter().map(String::as_str)
+        self.stripped.iter().chain(&self.consumed).map(String::as_str)
     }
 
     /// Header lines to add after that, names in lower case (AUTHZ-JWT-31). A value has no control characters but may
@@ -170,7 +174,8 @@ impl fmt::Debug for RequestEdits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let added: Vec<_> = self.add.iter().map(|(name, _)| name).collect();
         f.debug_struct("RequestEdits")
-            .field("remove", &self.remove)
+            .field("stripped", &self.stripped)
+            .field("consumed", &self.consumed)
             .field("add", &added)
             .finish_non_exhaustive()
     }
@@ -186,7 +191,7 @@ pub struct EditedHeaders<'r> {
 impl Headers for EditedHeaders<'_> {
     fn any(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let Some(edits) = self.edits else { return self.original.any(name, test) };
-        let removed = edits.remove.iter().any(|removed| removed == name);
+        let removed = edits.removed_headers().any(|removed| removed == name);
         (!removed && self.original.any(name, test))
             || edits.add.iter().any(|(added, value)| added == name && test(value.as_bytes()))
     }
