@@ -95,7 +95,8 @@ impl PolicySet {
     /// 5. Otherwise it is denied.
     ///
     /// Of several matching rules the one whose name is the first in byte order is reported, as by Envoy
-    /// (AUTHZ-EVAL-11). Total: never fails, panics or allocates.
+    /// (AUTHZ-EVAL-11). Total: never fails or panics, and allocates nothing, unless
+    /// [`joined_headers`](PolicySetBuilder::joined_headers) asks for it.
     pub fn evaluate<'p>(&'p self, request: &Request<'_>) -> Decision<'p> {
         if let Some(reason) = self.undelegated(request) {
             return Decision::denied(reason);

@@ -18,6 +18,7 @@ pub struct PolicySetBuilder {
     providers: BTreeMap<ProviderId, OnTcp>,
     several_providers: bool,
     keep_invalid: bool,
+    joined_headers: bool,
 }
 
 impl PolicySetBuilder {
@@ -99,6 +100,17 @@ impl PolicySetBuilder {
         self
     }
 
+    /// Joins the lines of a repeated header with commas and compares them as one value, as older data planes
+    /// did.
+    ///
+    /// The default compares each line on its own (AUTHZ-HDR-02, AUTHZ-HDR-03). With this setting, and only
+    /// where a condition names a header that a request repeats, a decision allocates.
+    #[must_use]
+    pub fn joined_headers(mut self) -> Self {
+        self.joined_headers = true;
+        self
+    }
+
     /// Keeps policies that cannot be built instead of refusing the whole set.
     ///
     /// Such a policy is not thinned out to what can be understood of it, because that would let requests
@@ -131,7 +143,7 @@ impl PolicySetBuilder {
     /// that means nothing; one made with [`Policy::invalid`] is no error. With [`keep_invalid`](Self::keep_invalid) only a set that is too large
     /// ([`BuildErrorKind::TooLarge`]) is refused.
     pub fn build(self) -> Result<PolicySet, BuildError> {
-        let mut program = Program::default();
+        let mut program = Program { joined_headers: self.joined_headers, ..Program::default() };
         let mut names = Names::default();
         let mut rules = Rules::default();
         let mut ids = Vec::with_capacity(self.policies.len());

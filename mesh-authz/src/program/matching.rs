@@ -182,7 +182,8 @@ impl Program {
         matches!(test, Test::String(pattern) if self.has_form(pattern, value, present))
     }
 
-    /// Calls `test` with the value of each line of the header (AUTHZ-HDR-01, AUTHZ-HDR-02).
+    /// Calls `test` with the value of each line of the header (AUTHZ-HDR-01, AUTHZ-HDR-02), or with all of
+    /// them as one (AUTHZ-HDR-03).
     pub(crate) fn any_header(
         &self,
         header: u32,
@@ -194,6 +195,7 @@ impl Program {
             Some(HeaderName::Method) => test(http.method),
             Some(HeaderName::Path) => test(http.path_and_query),
             Some(HeaderName::Scheme) => http.scheme.is_some_and(test),
+            Some(HeaderName::Named(name)) if self.joined_headers => joined_header(name, http, test),
             Some(HeaderName::Named(name)) => http.headers.any(name, test),
             None => false,
         }
@@ -253,6 +255,26 @@ impl Program {
             _ => false,
         }
     }
+}
+
+/// Calls `test` with the values of all lines, joined with commas; not at all if there is no line.
+fn joined_header(name: &str, http: &HttpAttributes<'_>, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    let mut lines = 0_usize;
+    http.headers.any(name, &mut |_| {
+        lines += 1;
+        lines > 1
+    });
+    if lines <= 1 {
+        return http.headers.any(name, test);
+    }
+    let mut joined = Vec::new();
+    http.headers.any(name, &mut |value| {
+        joined.extend_from_slice(value);
+        joined.push(b',');
+        false
+    });
+    joined.pop();
+    test(&joined)
 }
 
 /// AUTHZ-SRC-05: `needle` is `/ns/GLOB/` and may start anywhere.

@@ -98,6 +98,8 @@ pub(crate) struct Program {
     pub(crate) headers: Vec<HeaderName>,
     pub(crate) claims: Vec<Box<[Box<str>]>>,
     pub(crate) metadata: Vec<MetadataKey>,
+    /// Whether the lines of a header count as one value (AUTHZ-HDR-03).
+    pub(crate) joined_headers: bool,
 }
 
 impl Program {

@@ -66,6 +66,8 @@ pub struct SetCase {
     #[serde(default)]
     pub keep_invalid: bool,
     #[serde(default)]
+    pub joined_headers: bool,
+    #[serde(default)]
     pub ztunnel: bool,
 }
 
@@ -202,6 +204,7 @@ impl SetCase {
             (self.several_providers, PolicySetBuilder::several_providers as fn(_) -> _),
             (self.strict_namespaces, PolicySetBuilder::strict_namespaces),
             (self.keep_invalid, PolicySetBuilder::keep_invalid),
+            (self.joined_headers, PolicySetBuilder::joined_headers),
             (self.ztunnel, |builder: PolicySetBuilder| builder.profile(Profile::Ztunnel)),
         ] {
             builder = if on { set(builder) } else { builder };

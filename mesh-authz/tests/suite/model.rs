@@ -38,15 +38,17 @@ fn dry_run_is_enforcement(settings: &SetCase, policies: &[PolicyCase], set: &Pol
 
 fn settings() -> impl Strategy<Value = SetCase> {
     let domains = prop_oneof![Just(vec![]), Just(vec!["td1"]), Just(vec!["td1", "old"])];
-    (domains, prop::bool::weighted(0.2)).prop_map(|(domains, strict_namespaces)| SetCase {
+    let rarely = || prop::bool::weighted(0.2);
+    (domains, rarely(), rarely()).prop_map(|(domains, strict_namespaces, joined_headers)| SetCase {
         trust_domains: domains.into_iter().map(str::to_owned).collect(),
         strict_namespaces,
+        joined_headers,
         ..SetCase::default()
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn mixed_policies(

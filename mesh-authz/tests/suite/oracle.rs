@@ -181,7 +181,12 @@ fn value_matches(set: &SetCase, policy: &PolicyCase, key: &str, value: &str, cal
         "request.auth.presenter" => claim_matches(&["azp"], value, call),
         _ if key.starts_with("request.headers[") => {
             let name = key["request.headers[".len()..key.len() - 1].to_lowercase();
-            header_values(call, &name).iter().any(|v| value == "*" || full_match(&form(value), v.as_bytes()))
+            let mut values: Vec<_> = header_values(call, &name).into_iter().map(str::to_owned).collect();
+            // AUTHZ-HDR-03
+            if set.joined_headers && !values.is_empty() {
+                values = vec![values.join(",")];
+            }
+            values.iter().any(|v| value == "*" || full_match(&form(value), v.as_bytes()))
         }
         _ if key.starts_with("request.auth.claims[") => {
             let path = &key["request.auth.claims[".len()..key.len() - 1];
