@@ -301,7 +301,7 @@ fn json_for_programs_authz_expl_01() {
     assert_eq!(answer["request"]["destinationPort"], 8080);
     assert_eq!(answer["request"]["principal"], Value::Null);
     assert_eq!(answer["workload"]["labels"]["app"], "web");
-    assert_eq!(answer["notSelected"]["otherNamespace"], 1);
+    assert_eq!(answer["notSelected"]["namespace"], 1);
     let stage = &answer["stages"][0];
     assert_eq!((&stage["stage"], &stage["reached"]), (&"DENY".into(), &true.into()));
     let rules = &stage["policies"][0]["rules"];

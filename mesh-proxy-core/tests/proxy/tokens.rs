@@ -14,7 +14,7 @@ fn policy(name: &str, spec: &str) -> String {
 
 /// `GET path` with header lines.
 fn request(path: &str, lines: &[&str]) -> String {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let lines = lines.iter().map(|line| format!("{line}\r\n")).collect::<Vec<_>>().concat();
     format!("GET {path} HTTP/1.1\r\nhost: test.example\r\n{lines}\r\n")
 }
 

@@ -8,7 +8,7 @@ use crate::world::{World, istio, service};
 
 /// The mesh configuration with these providers, and a Service `default/opa` with port 9000.
 fn mesh(providers: &[&str]) -> String {
-    let list: String = providers.iter().map(|provider| format!("    - {provider}\n")).collect();
+    let list = providers.iter().map(|provider| format!("    - {provider}\n")).collect::<Vec<_>>().concat();
     format!(
         "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\ndata:\n  mesh: |\n    \
          extensionProviders:\n{list}{}",

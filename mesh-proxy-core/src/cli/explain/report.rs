@@ -34,7 +34,7 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<TokenReport>,
     pub(super) stages: Vec<StageReport>,
-    /// How many policies are not for this workload.
+    /// How many policies are not for this workload because of their namespace, labels or targets.
     pub(super) not_selected: NotSelected,
     /// What else one should know.
     pub(super) notes: Vec<String>,
@@ -153,11 +153,10 @@ pub(super) struct FailedClause {
 }
 
 #[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct NotSelected {
-    pub(super) other_namespace: usize,
-    pub(super) other_labels: usize,
-    pub(super) other_target: usize,
+    pub(super) namespace: usize,
+    pub(super) labels: usize,
+    pub(super) target: usize,
 }
 
 impl Report {
@@ -287,9 +286,9 @@ impl NotSelected {
     fn count(protection: &Protection) -> Self {
         let of = |why: Selection| protection.unselected.iter().filter(|found| found.why == why).count();
         Self {
-            other_namespace: of(Selection::OtherNamespace),
-            other_labels: of(Selection::OtherLabels),
-            other_target: of(Selection::OtherTarget),
+            namespace: of(Selection::OtherNamespace),
+            labels: of(Selection::OtherLabels),
+            target: of(Selection::OtherTarget),
         }
     }
 }

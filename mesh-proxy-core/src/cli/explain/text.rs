@@ -83,7 +83,7 @@ fn request(out: &mut String, request: &RequestReport) -> std::fmt::Result {
         write!(out, ", server name {sni}")?;
     }
     if let Some(mode) = request.mutual_tls {
-        write!(out, ", mutual TLS {}", mode)?;
+        write!(out, ", mutual TLS {mode}")?;
     }
     writeln!(out)
 }
@@ -124,15 +124,15 @@ fn policy(out: &mut String, policy: &PolicyReport) -> std::fmt::Result {
 }
 
 fn not_selected(out: &mut String, counts: &NotSelected) -> std::fmt::Result {
-    let NotSelected { other_namespace, other_labels, other_target } = *counts;
-    let total = other_namespace + other_labels + other_target;
+    let NotSelected { namespace, labels, target } = *counts;
+    let total = namespace + labels + target;
     if total == 0 {
         return Ok(());
     }
     let parts: Vec<_> = [
-        (other_namespace, "in other namespaces"),
-        (other_labels, "with a selector for other labels"),
-        (other_target, "with references to other targets"),
+        (namespace, "in other namespaces"),
+        (labels, "with a selector for other labels"),
+        (target, "with references to other targets"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)

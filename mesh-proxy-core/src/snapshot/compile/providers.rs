@@ -102,11 +102,11 @@ fn is_name(name: &str) -> bool {
 
 /// A pattern for all headers would tell the authorizer every secret of the client (AUTHZ-EXT-05).
 fn lone_star(http: &ExtAuthzHttp) -> Result<(), String> {
-    let lists = http.include_request_headers_in_check.iter().chain(&http.include_headers_in_check);
-    match lists.into_iter().any(|pattern| pattern == "*") {
-        true => Err("includes all request headers by `*`".to_owned()),
-        false => Ok(()),
+    let mut patterns = http.include_request_headers_in_check.iter().chain(&http.include_headers_in_check);
+    if patterns.any(|pattern| pattern == "*") {
+        return Err("includes all request headers by `*`".to_owned());
     }
+    Ok(())
 }
 
 /// Finds the service, `HOST` or `NAMESPACE/HOST`.
