@@ -88,6 +88,11 @@
 //! is how many those are, not how many rules there are. Negated values never narrow the search, because
 //! nearly everything passes them. [`PolicySet::explain`] walks all rules.
 //!
+//! What is known about a connection is worked out once: a [`PeerIdentity`] holds the hashes of its names, so
+//! keep it as long as the connection. A decision over 64 to 10,000 policies for one caller, method and path
+//! prefix each takes some 40 ns on a 2020s server core, a rule 215 bytes with its texts, and building 10,000
+//! of them 25 ms; `docs/BENCHMARKS.md` of the repository has the numbers beside those of other libraries.
+//!
 //! # Not here
 //!
 //! Reading YAML, selecting policies for a workload, fetching keys, TLS itself, calling providers,
