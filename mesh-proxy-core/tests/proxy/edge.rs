@@ -216,3 +216,24 @@ fn an_offer_of_h2c_is_ignored() {
         assert_eq!(request.header(name), None, "{name}");
     }
 }
+
+/// AUTHZ-XFF-02: behind a trusted proxy policies see the client that it names, and nobody whom the client names.
+#[test]
+fn policies_see_the_client_behind_trusted_proxies() {
+    let allow = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: \
+                 istio-system}\nspec: {rules: [{from: [{source: {remoteIpBlocks: [9.9.9.9]}}]}]}\n";
+    let mesh = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: \
+                |\n    defaultConfig: {gatewayTopology: {numTrustedProxies: 1}}\n";
+    let statuses = |proxy: &Proxy| {
+        [
+            "",
+            "x-forwarded-for: 9.9.9.9\r\n",
+            "x-forwarded-for: 9.9.9.9, 1.1.1.1\r\n",
+            "x-forwarded-for: 1.1.1.1, 9.9.9.9\r\n",
+        ]
+        .map(|line| proxy.exchange(format!("GET / HTTP/1.1\r\nhost: a\r\n{line}\r\n")).status)
+    };
+    let guarded = || World::new().routes("  - directResponse: {status: 200}").object("p.yaml", allow);
+    assert_eq!(statuses(&guarded().start()), [403; 4], "nobody is trusted");
+    assert_eq!(statuses(&guarded().object("mesh.yaml", mesh).start()), [403, 200, 403, 200]);
+}
