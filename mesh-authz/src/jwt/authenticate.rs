@@ -183,7 +183,8 @@ fn verify(rule: &Rule, token: &Token, context: &JwtContext<'_>) -> Result<(), Jw
     if token.nbf.is_some_and(|nbf| now.saturating_add(SKEW) < nbf) {
         return Err(JwtFailure::NotYetValid);
     }
-    if token.exp.is_some_and(|exp| now > exp.saturating_add(SKEW)) {
+    // 0 is as good as none, in Envoy as well.
+    if token.exp.is_some_and(|exp| exp != 0 && now > exp.saturating_add(SKEW)) {
         return Err(JwtFailure::Expired);
     }
     if !rule.audiences.is_empty() {

@@ -86,3 +86,19 @@ pub fn answer(outcome: &JwtOutcome) -> &'static str {
         JwtOutcome::Rejected(rejection) => rejection.message(),
     }
 }
+
+/// What a token says, however it is written: the text that is signed, and the signature. Dots with nothing between them,
+/// padding, and loose bits at the end of the signature say nothing (AUTHZ-JWT-21).
+pub fn meaning(token: &str) -> Option<(String, Vec<u8>)> {
+    let parts: Vec<&str> = token.split('.').filter(|part| !part.is_empty()).collect();
+    let [header, payload, signature] = parts[..] else { return None };
+    let digit = |c: u8| {
+        let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        digits.iter().position(|digit| *digit == c)
+    };
+    let digits: Vec<usize> = signature.trim_end_matches('=').bytes().map(digit).collect::<Option<_>>()?;
+    let bits: Vec<bool> =
+        digits.iter().flat_map(|digit| (0..6).rev().map(move |bit| digit >> bit & 1 == 1)).collect();
+    let byte = |bits: &[bool]| bits.iter().fold(0_u8, |byte, bit| byte << 1 | u8::from(*bit));
+    Some((format!("{header}.{payload}"), bits.chunks_exact(8).map(byte).collect()))
+}

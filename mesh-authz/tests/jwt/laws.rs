@@ -4,7 +4,7 @@ use mesh_authz::HttpAttributes;
 use mesh_authz::jwt::{JwtContext, JwtOutcome, JwtRule, KeySet, Rejection};
 use proptest::prelude::*;
 
-use crate::common::{NOW, Toy, answer, bearer, build, secret_set, token};
+use crate::common::{NOW, Toy, answer, bearer, build, meaning, secret_set, token};
 
 fn rule(issuer: &str) -> JwtRule {
     JwtRule::new(issuer).keys(secret_set())
@@ -95,13 +95,12 @@ proptest! {
         prop_assert_eq!(answer(&bearer(&authentication, &good)), "ok");
         let at = at.index(good.len());
         let replaced = format!("{}{put}{}", &good[..at], &good[at + 1..]);
-        if replaced != good {
-            prop_assert_ne!(answer(&bearer(&authentication, &replaced)), "ok");
-        }
         let inserted = format!("{}{put}{}", &good[..=at], &good[at + 1..]);
-        prop_assert_ne!(answer(&bearer(&authentication, &inserted)), "ok");
-        let cut = &good[..at];
-        prop_assert_ne!(answer(&bearer(&authentication, cut)), "ok");
+        for changed in [replaced, inserted, good[..at].to_owned()] {
+            if meaning(&changed) != meaning(&good) {
+                prop_assert_ne!(answer(&bearer(&authentication, &changed)), "ok", "{}", changed);
+            }
+        }
     }
 
     #[test]

@@ -163,11 +163,14 @@ proptest! {
     }
 
     /// AUTHZ-LAW-08: what is present and absent never matches, and a value implies presence except for
-    /// globs of namespaces and addresses, which have no presence.
+    /// globs of namespaces and addresses, which have no presence, and a request principal that is written as an issuer
+    /// alone, which stands for an empty subject (AUTHZ-SRC-08).
     #[test]
     fn presence(condition in generate::condition(), call in generate::call()) {
         prop_assume!(!["source.ip", "remote.ip", "destination.ip", "destination.port"].contains(&&*condition.key));
         prop_assume!(condition.key != "source.serviceAccount" && call.http.is_some());
+        let issuer_alone = |value: &String| !value.contains(['/', '*']);
+        prop_assume!(condition.key != "request.auth.principal" || !condition.values.iter().any(issuer_alone));
         let star = vec!["*".to_owned()];
         let never = ConditionCase { values: star.clone(), not_values: star.clone(), ..condition.clone() };
         prop_assert!(!on(&call, when(never)));
