@@ -90,7 +90,7 @@
 //!
 //! What is known about a connection is worked out once: a [`PeerIdentity`] holds the hashes of its names, so
 //! keep it as long as the connection. A decision over 64 to 10,000 policies for one caller, method and path
-//! prefix each takes some 40 ns on a 2020s server core, a rule 215 bytes with its texts, and building 10,000
+//! prefix each takes some 45 ns on a 2020s server core, a rule 215 bytes with its texts, and building 10,000
 //! of them 25 ms; `docs/BENCHMARKS.md` of the repository has the numbers beside those of other libraries.
 //!
 //! # Not here

@@ -47,7 +47,7 @@ struct Case {
     answer: (u16, String, Option<String>),
 }
 
-/// `{"iss":"iss1",}` and `null`: see the `DIFFERENCE` in `src/jwt/token.rs`.
+/// `{"iss":"iss1",}` and `null`, which `src/jwt/token.rs` refuses on purpose (AUTHZ-JWT-21).
 const READ_BY_ENVOY_ALONE: [&str; 2] = ["eyJpc3MiOiJpc3MxIix9", "bnVsbA"];
 
 fn authentication(rules: &[Rule], jwks: &str) -> JwtAuthentication {

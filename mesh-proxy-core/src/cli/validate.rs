@@ -44,10 +44,15 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let mut out = std::io::stdout();
     // A closed pipe must not hide the verdict, which is the exit code.
     let _ = out.write_all(render(&findings, styled).as_bytes());
-    let _ = writeln!(out, "{}: {errors} errors, {warnings} warnings", source.summary());
+    let _ =
+        writeln!(out, "{}: {}, {}", source.summary(), plural(errors, "error"), plural(warnings, "warning"));
     match (errors, warnings) {
         (1.., _) => ExitCode::from(2),
         (_, 1..) if arguments.strict => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
