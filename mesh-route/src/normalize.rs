@@ -154,6 +154,9 @@ fn is_unreserved(byte: u8) -> bool {
 }
 
 /// Resolves `.` and `..` segments, also those with path parameters (ROUTE-PATH-03, -06, -07).
+// DIFFERENCE ROUTE-PATH-06: Envoy looks for dot segments with parameters before it decodes escapes and turns
+// backslashes, so `/a/%2e%2e;/b` and `/a\..;/b` become `/a/..;/b`, which a second proxy or a server that drops
+// parameters reads as `/b`. Here no such segment is left, and a policy sees what the server will serve.
 fn resolve_dots(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
@@ -178,6 +181,8 @@ fn resolve_dots(path: &str) -> String {
     out
 }
 
+// DIFFERENCE ROUTE-PATH-08: of a path of slashes alone Envoy leaves two, as the first and the last. Here it is `/`, which is
+// what it means.
 fn merge_slashes(path: &mut String) {
     let mut previous = '\0';
     path.retain(|current| {

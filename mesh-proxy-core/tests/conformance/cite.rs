@@ -48,9 +48,10 @@ pub(crate) fn in_text(line: &str, rules: &Rules) -> Citations {
     found
 }
 
-/// The id that a test function on this line carries in its name.
-pub(crate) fn in_function_name<'r>(line: &str, rules: &'r Rules) -> Option<&'r str> {
-    FUNCTION.captures(line).and_then(|found| found.get(1)).and_then(|name| rules.named_by(name.as_str()))
+/// The ids that a test function on this line carries in its name.
+pub(crate) fn in_function_name<'r>(line: &str, rules: &'r Rules) -> Vec<&'r str> {
+    let name = FUNCTION.captures(line).and_then(|found| found.get(1));
+    name.map_or_else(Vec::new, |name| rules.named_by(name.as_str()))
 }
 
 impl Citations {

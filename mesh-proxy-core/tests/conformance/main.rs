@@ -6,7 +6,8 @@
 //! - A rule is *defined* where a list item or a table row of a spec file begins with its id.
 //! - A rule is *cited* by its whole id (`ROUTE-MATCH-12`) or by an inclusive range
 //!   (`ROUTE-MATCH-11..13`) anywhere in test code or in a test-data file, and by a test function whose
-//!   name begins with the id (`fn route_match_12_prefix_is_textual`). Markdown covers nothing.
+//!   name begins with the id (`fn route_match_12_prefix_is_textual`) or ends with ids
+//!   (`fn bound_route_apply_01_02`). Markdown covers nothing.
 //! - Test code is what lies under a `tests` directory, in a file with `test` or `tests` as a word of its
 //!   name, or in an item under `#[cfg(test)]`.
 //! - Every id written anywhere must exist, so that a mistyped one cannot pose as coverage.

@@ -136,10 +136,32 @@ impl Rules {
         self.all().filter(within).map(|rule| rule.id.as_str())
     }
 
-    /// The id with which the name of a test function begins.
-    pub(crate) fn named_by(&self, function: &str) -> Option<&str> {
+    /// The ids in the name of a test function: the one with which it begins, and those with which it ends
+    /// (`…_route_apply_01_02_route_act_06`).
+    pub(crate) fn named_by(&self, function: &str) -> Vec<&str> {
         let ends = function.match_indices('_').map(|(at, _)| at).chain([function.len()]);
-        ends.take(5).find_map(|end| self.snake.get(function.get(..end)?)).map(String::as_str)
+        let first = ends.take(5).find_map(|end| self.snake.get(function.get(..end)?));
+        let mut ids: Vec<&str> = first.map(String::as_str).into_iter().collect();
+        let mut words: Vec<&str> = function.split('_').collect();
+        while let Some((area, numbers)) = self.last_area(&words) {
+            ids.extend(numbers);
+            words.truncate(area);
+        }
+        ids
+    }
+
+    /// Where the area starts whose numbers end `words`, and the ids of these numbers.
+    fn last_area(&self, words: &[&str]) -> Option<(usize, Vec<&str>)> {
+        let is_number = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        let count = words.iter().rev().take_while(|word| is_number(word)).count();
+        let (named, numbers) = words.split_at_checked(words.len() - count)?;
+        (1..=3.min(named.len())).find_map(|length| {
+            let start = named.len() - length;
+            let area = named.get(start..)?.join("_");
+            let id = |number: &&str| self.snake.get(&format!("{area}_{number}")).map(String::as_str);
+            let ids: Vec<&str> = numbers.iter().map(id).collect::<Option<_>>()?;
+            (!ids.is_empty()).then_some((start, ids))
+        })
     }
 
     fn all(&self) -> impl Iterator<Item = &Rule> {

@@ -179,7 +179,7 @@ pub(crate) fn scan(file: &File, rules: &Rules) -> Scan {
         if is_test {
             scan.cited.extend(found.ids);
             if file.kind == Kind::Rust {
-                scan.cited.extend(cite::in_function_name(line, rules).map(str::to_owned));
+                scan.cited.extend(cite::in_function_name(line, rules).into_iter().map(str::to_owned));
             }
         }
         let Some(text) = difference(file, &lines, number) else { continue };

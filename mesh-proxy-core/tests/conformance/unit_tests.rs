@@ -72,13 +72,20 @@ fn unknown_ids_and_broken_ranges_are_faults() {
 }
 
 #[test]
-fn function_names_cite_when_they_begin_with_an_id() {
+fn function_names_cite_when_they_begin_or_end_with_ids() {
     let rules = rules();
     let named = |line| cite::in_function_name(line, &rules);
-    assert_eq!(named("    fn route_x_01_is_textual() {"), Some("ROUTE-X-01"));
-    assert_eq!(named("fn out_t06() {"), Some("OUT-T06"));
-    assert_eq!(named("fn route_x_1_host() {"), None);
-    assert_eq!(named("fn with_route_x_01() {"), None);
+    assert_eq!(named("    fn route_x_01_is_textual() {"), ["ROUTE-X-01"]);
+    assert_eq!(named("fn out_t06() {"), ["OUT-T06"]);
+    assert_eq!(named("fn prefixes_route_x_01_02() {"), ["ROUTE-X-01", "ROUTE-X-02"]);
+    for none in [
+        "fn route_x_1_host() {",
+        "fn with_route_x_01_inside() {",
+        "fn route_x() {",
+        "fn of_route_x_01_77() {",
+    ] {
+        assert_eq!(named(none), [""; 0], "{none}");
+    }
 }
 
 #[test]

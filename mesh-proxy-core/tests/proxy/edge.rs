@@ -92,8 +92,8 @@ fn connect_is_not_found_and_opens_nothing() {
     assert!(backend.connections() == 0, "nothing was connected");
 }
 
-/// PROXY-PATH-02; ROUTE-PATH-02 with the difference that `exchange/request_head.rs` states: the fragment is cut off before anything
-/// decides, so policy and upstream see the same path.
+/// PROXY-PATH-02, AUTHZ-PATH-07; ROUTE-PATH-02 with the difference that `exchange/request_head.rs` states: the fragment is
+/// cut off before anything decides, so policy and upstream see the same path.
 #[test]
 fn a_fragment_is_seen_by_nobody() {
     let (backend, proxy) = world();

@@ -219,7 +219,8 @@ fn an_injected_fault() {
     assert_eq!((line.flags, line.details.as_str()), (vec!["FI".to_owned()], "fault_filter_abort"));
 }
 
-/// PROXY 3.10, PROXY-ORD-05: a denied request to an unknown path gets 403, not 404.
+/// PROXY 3.10, PROXY-ORD-05: a denied request to an unknown path gets 403, not 404. AUTHZ-RESP-01, AUTHZ-RESP-02: its
+/// text, also for HEAD and for gRPC, by the exact content type.
 #[test]
 fn a_denied_request() {
     let backend = Backend::echo();
@@ -241,6 +242,16 @@ fn a_denied_request() {
         let line = proxy.log_line(path);
         assert_eq!(line.flags, ["-"]);
         assert!(line.details.starts_with("rbac_access_denied_matched_policy["), "{}", line.details);
+    }
+    let head = proxy.exchange("HEAD /known/admin HTTP/1.1\r\nhost: test.example\r\n\r\n");
+    assert_eq!(head.brief(), (403, String::new()));
+    assert_eq!(head.header("content-length").as_deref(), Some("19"));
+    assert_grpc(&proxy, "/pkg.Service/admin", "7", Some("RBAC: access denied"));
+    for content_type in ["application/grpc-web", "application/grpc;charset=utf-8", "Application/grpc"] {
+        let response = proxy.exchange(format!(
+            "POST /x/admin HTTP/1.1\r\nhost: test.example\r\ncontent-type: {content_type}\r\ncontent-length: 0\r\n\r\n"
+        ));
+        assert_eq!(response.brief(), (403, "RBAC: access denied".to_owned()), "{content_type}");
     }
     assert_eq!(backend.requests().len(), 1);
 }

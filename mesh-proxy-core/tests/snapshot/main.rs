@@ -19,6 +19,7 @@ mod hosts;
 mod matching;
 mod mesh;
 mod mutual_tls;
+mod paths;
 mod providers;
 mod selection;
 mod tokens;
