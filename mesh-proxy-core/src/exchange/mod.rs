@@ -134,7 +134,7 @@ fn prepare(parts: &mut Parts, exchange: &Exchange<'_>) -> Result<request_head::P
 /// request to an unknown path gets 403, not 404 (`PROXY-ORD-05`).
 fn decide(parts: &mut Parts, exchange: &mut Exchange<'_>, record: &mut Record) -> Option<LocalReply> {
     let (token, refused) = match &exchange.listener.tokens {
-        Some(tokens) => match tokens::authenticate(tokens, parts, exchange) {
+        Some(tokens) => match tokens::authenticate(tokens, parts, exchange, record) {
             Ok(token) => (token, None),
             Err(reply) => (None, Some(reply)),
         },

@@ -172,6 +172,11 @@ impl Record {
     }
 
     /// Keeps what the access log wants of the request's headers, and their size.
+    /// What is logged as the target, instead of what was received.
+    pub(crate) fn set_target(&mut self, uri: Uri) {
+        self.0.uri = uri;
+    }
+
     pub(crate) fn request_headers(&mut self, headers: &HeaderMap) {
         self.0.request_head = head_bytes(headers);
         self.0.captured = self.0.connection.worker().capture(headers);

@@ -10,8 +10,9 @@ use mesh_authz::jwt::{AwsLc, JwtAuthentication, JwtContext, JwtOutcome, RequestE
 use mesh_authz::{Claims, HttpAttributes, Reason, Value};
 use mesh_route::ClaimPath;
 
+use super::record::Record;
 use super::reply::LocalReply;
-use super::{Exchange, policy_request};
+use super::{Exchange, names, policy_request};
 
 /// Verifies the tokens of a request and edits its head: output headers of clients go, the token goes if it is not
 /// forwarded, and headers made of claims come (AUTHZ-JWT-15, AUTHZ-JWT-31).
@@ -23,6 +24,7 @@ pub(super) fn authenticate(
     tokens: &JwtAuthentication,
     parts: &mut Parts,
     exchange: &Exchange<'_>,
+    record: &mut Record,
 ) -> Result<Option<VerifiedToken>, LocalReply> {
     // A denial of a CUSTOM policy hides what is wrong with the token (AUTHZ-EVAL-02).
     let denied = policy_request(parts, exchange, None, |request| {
@@ -54,7 +56,7 @@ pub(super) fn authenticate(
         outcome
     };
     if let Some(edits) = outcome.edits() {
-        edit(parts, edits)?;
+        edit(parts, edits, record)?;
     }
     Ok(match outcome {
         JwtOutcome::Verified(token) => Some(token),
@@ -62,7 +64,7 @@ pub(super) fn authenticate(
     })
 }
 
-fn edit(parts: &mut Parts, edits: &RequestEdits) -> Result<(), LocalReply> {
+fn edit(parts: &mut Parts, edits: &RequestEdits, record: &mut Record) -> Result<(), LocalReply> {
     for name in edits.removed_headers() {
         parts.headers.remove(name);
     }
@@ -76,9 +78,18 @@ fn edit(parts: &mut Parts, edits: &RequestEdits) -> Result<(), LocalReply> {
     }
     if let Some(path) = edits.path() {
         // A path without some of its query is a path. Were it not, the token must still not get any further.
-        let path = PathAndQuery::try_from(path)
-            .map_err(|_| LocalReply::empty(StatusCode::BAD_REQUEST, "path_normalization_failed"))?;
-        parts.uri = Uri::from(path);
+        let invalid = || LocalReply::empty(StatusCode::BAD_REQUEST, "path_normalization_failed");
+        parts.uri = Uri::from(PathAndQuery::try_from(path).map_err(|_| invalid())?);
+        // The path as it was before it was normalised goes to the upstream and into the log: without the token too.
+        let mut original = parts.uri.clone();
+        if let Some(header) = parts.headers.get_mut(names::X_ENVOY_ORIGINAL_PATH) {
+            let before = header.as_bytes().split(|byte| *byte == b'?').next().unwrap_or_default();
+            let query = parts.uri.query().map(|query| [b"?", query.as_bytes()].concat()).unwrap_or_default();
+            let whole = [before, &query].concat();
+            *header = HeaderValue::from_bytes(&whole).map_err(|_| invalid())?;
+            original = Uri::try_from(whole).map_err(|_| invalid())?;
+        }
+        record.set_target(original);
     }
     Ok(())
 }

@@ -193,3 +193,23 @@ fn an_unreadable_object_denies() {
     assert_eq!(proxy.get("/").status, 403);
     assert_eq!(ask(&proxy, "/", GOOD).status, 403);
 }
+
+/// AUTHZ-JWT-15: a token in the query goes no further, neither to the upstream as part of the original path nor into the
+/// access log.
+#[test]
+fn a_token_in_the_query_is_kept_from_the_original_path() {
+    let backend = Backend::echo();
+    let proxy = World::to(&backend).object("jwt.yaml", &with_key("istio-system", "")).start();
+    for (sent, seen, original) in [
+        (format!("/b?access_token={GOOD}&x=1"), "/b?x=1", None),
+        (format!("/a/../b?x=2&access_token={GOOD}"), "/b?x=2", Some("/a/../b?x=2")),
+        (format!("/%61?access_token={GOOD}"), "/a", Some("/%61")),
+    ] {
+        assert_eq!(proxy.get(&sent).status, 200, "{seen}");
+        let request = backend.requests().pop().expect("a request");
+        assert_eq!(request.target(), seen);
+        assert_eq!(request.header("x-envoy-original-path").as_deref(), original, "{seen}");
+        assert_eq!(proxy.log_line(original.unwrap_or(seen)).code, 200);
+    }
+    assert!(!proxy.log_text().contains(GOOD), "{}", proxy.log_text());
+}
