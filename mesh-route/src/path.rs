@@ -1,9 +1,11 @@
 //! How a path is compared.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::error::PatternError;
 use crate::pattern::{Limits, Pattern};
+use crate::precedence::PathRank;
 
 /// A condition on the path, query not included (ROUTE-MATCH-10).
 ///
@@ -134,6 +136,14 @@ impl PathMatch {
     pub(crate) fn key_len(&self) -> usize {
         match self.key().0 {
             Key::Exact(text) | Key::Prefix(text) => text.len(),
+        }
+    }
+
+    pub(crate) fn rank(&self) -> PathRank {
+        match &self.kind {
+            Kind::Exact(_) => PathRank::Exact,
+            Kind::Prefix(text) | Kind::SegmentPrefix(text) => PathRank::Prefix(Reverse(text.len())),
+            Kind::Regex(pattern) => PathRank::Regex(Reverse(pattern.source().len())),
         }
     }
 

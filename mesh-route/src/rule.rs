@@ -62,6 +62,14 @@ struct Guards {
     claims: Vec<ClaimMatch>,
 }
 
+/// What Gateway API's order counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) method: bool,
+    pub(crate) headers: usize,
+    pub(crate) query: usize,
+}
+
 /// The first condition of a rule that did not hold.
 #[derive(Clone, Copy)]
 pub(crate) enum Unmet<'c> {
@@ -149,6 +157,17 @@ impl Conditions {
     /// The condition on the path, if there is one. Rewrites of the same rule are built from it.
     pub fn path_match(&self) -> Option<&PathMatch> {
         self.path.as_ref()
+    }
+
+    /// How many conditions of each kind there are beside the path.
+    pub(crate) fn tally(&self) -> Tally {
+        let guards = self.guards.as_deref();
+        let count = |of: fn(&Guards) -> usize| guards.map_or(0, of);
+        Tally {
+            method: guards.is_some_and(|guards| guards.method.is_some()),
+            headers: count(|guards| guards.headers.len() + guards.claims.len()),
+            query: count(|guards| guards.query.len()),
+        }
     }
 
     /// Whether nothing but the path is asked for.
