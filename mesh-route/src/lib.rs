@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod claim;
+mod compat;
 mod cors;
 mod direct;
 mod domain;
@@ -32,6 +33,7 @@ mod table;
 mod timeout;
 
 pub use claim::{ClaimPath, Claims};
+pub use compat::{Compat, JoinedHeaders, RegexAlphabet};
 pub use cors::{CorsDecision, CorsHeaders, CorsPolicy};
 pub use direct::DirectResponse;
 pub use domain::HostPattern;

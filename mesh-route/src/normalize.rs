@@ -68,6 +68,15 @@ impl Error for TargetError {}
 /// # Ok::<(), mesh_route::TargetError>(())
 /// ```
 pub fn normalize_path(raw: &str, mode: PathNormalization) -> Result<Cow<'_, str>, TargetError> {
+    normalize(raw, mode, false)
+}
+
+/// Normalizes; on request, dot segments with parameters stay ([`Compat`](crate::Compat)).
+pub(crate) fn normalize(
+    raw: &str,
+    mode: PathNormalization,
+    keep_parameters: bool,
+) -> Result<Cow<'_, str>, TargetError> {
     let (mut query_at, mut suspect, mut previous) = (None, false, 0);
     for (at, &byte) in raw.as_bytes().iter().enumerate() {
         match byte {
@@ -86,7 +95,7 @@ pub fn normalize_path(raw: &str, mode: PathNormalization) -> Result<Cow<'_, str>
     }
     let (path, query) = raw.split_at_checked(query_at.unwrap_or(raw.len())).unwrap_or((raw, ""));
     let decode_slashes = mode == PathNormalization::DecodeAndMergeSlashes;
-    let mut normalized = resolve_dots(&canonical(path, decode_slashes)?);
+    let mut normalized = resolve_dots(&canonical(path, decode_slashes)?, keep_parameters);
     if mode != PathNormalization::Base {
         merge_slashes(&mut normalized);
     }
@@ -157,12 +166,13 @@ fn is_unreserved(byte: u8) -> bool {
 // DIFFERENCE ROUTE-PATH-06: Envoy looks for dot segments with parameters before it decodes escapes and turns
 // backslashes, so `/a/%2e%2e;/b` and `/a\..;/b` become `/a/..;/b`, which a second proxy or a server that drops
 // parameters reads as `/b`. Here no such segment is left, and a policy sees what the server will serve.
-fn resolve_dots(path: &str) -> String {
+fn resolve_dots(path: &str, keep_parameters: bool) -> String {
     let mut out = String::with_capacity(path.len());
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        match segment.split_once(';').map_or(segment, |(name, _)| name) {
+        let name = segment.split_once(';').map_or(segment, |(name, _)| name);
+        match if keep_parameters { segment } else { name } {
             // At the end, a dot segment leaves its slash.
             "." if last => out.push('/'),
             "." => {}

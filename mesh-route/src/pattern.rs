@@ -5,10 +5,11 @@ use std::fmt;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+use crate::compat::RegexAlphabet;
 use crate::error::{PatternError, PatternErrorKind};
 use crate::re2;
 
-/// How large a regular expression may be.
+/// How large a regular expression may be, and what a character is in it.
 ///
 /// A pattern comes from whoever may write a route, and its compiled size is not bounded by its text: these
 /// limits bound what one pattern can cost.
@@ -16,12 +17,20 @@ use crate::re2;
 pub struct Limits {
     pattern_len: usize,
     compiled_size: usize,
+    alphabet: RegexAlphabet,
 }
 
 impl Limits {
-    /// 1024 bytes of text (ROUTE-RX-04) and 4 MiB of compiled program.
+    /// 1024 bytes of text (ROUTE-RX-04), 4 MiB of compiled program, and one byte is one character.
     pub fn new() -> Self {
-        Self { pattern_len: 1024, compiled_size: 4 << 20 }
+        Self { pattern_len: 1024, compiled_size: 4 << 20, alphabet: RegexAlphabet::default() }
+    }
+
+    /// Sets what a character is.
+    #[must_use]
+    pub fn alphabet(mut self, alphabet: RegexAlphabet) -> Self {
+        self.alphabet = alphabet;
+        self
     }
 
     /// Sets the most bytes the text may have.
@@ -79,11 +88,12 @@ impl Pattern {
             let detail = format!("{} bytes of text, at most {} allowed", pattern.len(), limits.pattern_len);
             return Err(PatternError::new(pattern, TooLong, detail));
         }
-        let translated =
-            re2::translate(pattern).map_err(|fault| PatternError::new(pattern, Syntax, fault))?;
+        let unicode = limits.alphabet == RegexAlphabet::Utf8;
+        let translated = re2::translate(pattern, limits.alphabet)
+            .map_err(|fault| PatternError::new(pattern, Syntax, fault))?;
         // Parsed alone before it is wrapped, so that the wrapper can never balance what is unbalanced.
         let hir = regex_syntax::ParserBuilder::new()
-            .unicode(false)
+            .unicode(unicode)
             .utf8(false)
             .build()
             .parse(&translated.text)
@@ -94,7 +104,7 @@ impl Pattern {
         }
         let text = if whole { format!(r"\A(?:{})\z", translated.text) } else { translated.text };
         let regex = RegexBuilder::new(&text)
-            .unicode(false)
+            .unicode(unicode)
             .size_limit(limits.compiled_size)
             .dfa_size_limit(limits.compiled_size)
             .build()

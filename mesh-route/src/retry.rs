@@ -170,6 +170,13 @@ impl RetryPolicy {
         self
     }
 
+    /// Adds a status to the conditions.
+    pub(crate) fn and_retry_on(mut self, status: u16) -> Self {
+        self.conditions.insert(Conditions::RETRIABLE_STATUS_CODES);
+        self.statuses = self.statuses.iter().copied().chain([status]).collect();
+        self
+    }
+
     /// Sets the bound of the first wait, 25 ms if not set; later ones double up to ten times it.
     #[must_use]
     pub fn backoff(mut self, base: Duration) -> Self {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use regex_syntax::hir::{Class, HirKind};
 
-use super::{Fault, Translator, push_escaped};
+use super::{Fault, Translator};
 
 const POSIX: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
@@ -49,18 +49,18 @@ pub(super) fn bracketed(t: &mut Translator<'_>) -> Result<(), Fault> {
         if high < low {
             return Err("character class range is reversed");
         }
-        push_escaped(&mut t.out, low);
+        t.push_escaped(low);
         if high > low {
             t.out.push('-');
-            push_escaped(&mut t.out, high);
+            t.push_escaped(high);
         }
     }
 }
 
-fn member(t: &mut Translator<'_>) -> Result<u8, Fault> {
+fn member(t: &mut Translator<'_>) -> Result<u32, Fault> {
     match t.bump().ok_or("character class not closed")? {
-        b'\\' => t.escaped_byte(),
-        byte => Ok(byte),
+        b'\\' => t.escaped_character(),
+        byte => Ok(t.character(byte)),
     }
 }
 
@@ -84,7 +84,11 @@ fn posix(t: &mut Translator<'_>) -> Result<bool, Fault> {
 /// The text is a valid item both inside and outside brackets.
 pub(super) fn escape_class(t: &mut Translator<'_>) -> Result<Option<String>, Fault> {
     let text = match t.peek() {
-        Some(byte @ (b'd' | b'D' | b'w' | b'W')) => format!("\\{}", char::from(byte)),
+        // Spelt out, since with Unicode on the ones of `regex` are larger (ROUTE-RX-03).
+        Some(b'd') => "[0-9]".to_owned(),
+        Some(b'D') => "[^0-9]".to_owned(),
+        Some(b'w') => "[0-9A-Za-z_]".to_owned(),
+        Some(b'W') => "[^0-9A-Za-z_]".to_owned(),
         // RE2's `\s` has no vertical tab, the one of `regex` has.
         Some(b's') => r"[\t\n\f\r\x20]".to_owned(),
         Some(b'S') => r"[^\t\n\f\r\x20]".to_owned(),
@@ -118,6 +122,12 @@ fn property(t: &mut Translator<'_>, mut negated: bool) -> Result<String, Fault> 
         None => name,
     };
     let name = std::str::from_utf8(name).map_err(|_| FAULT)?;
+    if t.utf8 {
+        let key = if name == "Any" { None } else { Some(unicode_key(name).ok_or(FAULT)?) };
+        let prefix = if negated { "\\P" } else { "\\p" };
+        let text = key.map_or_else(|| format!("{prefix}{{any}}"), |key| format!("{prefix}{{{key}={name}}}"));
+        return if regex_syntax::Parser::new().parse(&text).is_ok() { Ok(text) } else { Err(FAULT) };
+    }
     let members = latin1_members(name).ok_or(FAULT)?;
     let mut text = String::from(match (members.is_empty(), negated) {
         (false, false) => "[",
@@ -126,9 +136,7 @@ fn property(t: &mut Translator<'_>, mut negated: bool) -> Result<String, Fault> 
         (true, true) => r"[\x00-\xFF",
     });
     for (low, high) in members {
-        push_escaped(&mut text, low);
-        text.push('-');
-        push_escaped(&mut text, high);
+        let _infallible = write!(text, "\\x{low:02X}-\\x{high:02X}");
     }
     text.push(']');
     Ok(text)
@@ -139,14 +147,7 @@ fn latin1_members(name: &str) -> Option<Vec<(u8, u8)>> {
     if name == "Any" {
         return Some(vec![(0, 0xFF)]);
     }
-    // RE2 knows the short names of general categories and the names of scripts, both spelt as Unicode does.
-    let mut letters = name.bytes();
-    let (first, second) = (letters.next()?, letters.next());
-    if !first.is_ascii_uppercase() || !name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') {
-        return None;
-    }
-    let short = name.len() == 1 || name.len() == 2 && second.is_some_and(|byte| byte.is_ascii_lowercase());
-    let key = if short { "gc" } else { "sc" };
+    let key = unicode_key(name)?;
     let hir = regex_syntax::Parser::new().parse(&format!("\\p{{{key}={name}}}")).ok()?;
     match hir.kind() {
         HirKind::Class(Class::Unicode(class)) => Some(
@@ -162,4 +163,16 @@ fn latin1_members(name: &str) -> Option<Vec<(u8, u8)>> {
         // A property with one member would come as a literal; no such property lies in Latin-1.
         _ => Some(Vec::new()),
     }
+}
+
+/// Whether a property's name is a category's or a script's. RE2 knows the short names of general categories and the
+/// names of scripts, both spelt as Unicode does.
+fn unicode_key(name: &str) -> Option<&'static str> {
+    let mut letters = name.bytes();
+    let (first, second) = (letters.next()?, letters.next());
+    if !first.is_ascii_uppercase() || !name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') {
+        return None;
+    }
+    let short = name.len() == 1 || name.len() == 2 && second.is_some_and(|byte| byte.is_ascii_lowercase());
+    Some(if short { "gc" } else { "sc" })
 }

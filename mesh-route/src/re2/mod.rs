@@ -4,6 +4,9 @@
 //! is read by RE2's grammar and written out again in a spelling that means the same to `regex` with Unicode
 //! off: each literal that is not a letter or digit as `\xHH`, each class item as an escape. Text that RE2
 //! refuses is refused here, also where `regex` would take it.
+//!
+//! For the alphabet that older Envoys have, one character is one code point instead of one byte and Unicode is on;
+//! `\d`, `\s`, `\w` and `\b` stay ASCII there too (ROUTE-RX-03).
 
 mod class;
 #[cfg(test)]
@@ -11,10 +14,12 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use crate::compat::RegexAlphabet;
+
 /// RE2 refuses counted repetitions, also nested ones multiplied, above this.
 const MAX_REPEAT: u32 = 1000;
 
-/// A pattern in the spelling of the `regex` crate with Unicode off.
+/// A pattern in the spelling of the `regex` crate, with Unicode on only for [`RegexAlphabet::Utf8`].
 #[derive(Debug)]
 pub(crate) struct Translated {
     pub(crate) text: String,
@@ -25,8 +30,9 @@ pub(crate) struct Translated {
 /// What RE2 would complain about.
 pub(crate) type Fault = &'static str;
 
-pub(crate) fn translate(pattern: &str) -> Result<Translated, Fault> {
+pub(crate) fn translate(pattern: &str, alphabet: RegexAlphabet) -> Result<Translated, Fault> {
     let mut translator = Translator {
+        utf8: alphabet == RegexAlphabet::Utf8,
         input: pattern.as_bytes(),
         at: 0,
         out: String::with_capacity(pattern.len() * 2),
@@ -52,6 +58,8 @@ enum Last {
 }
 
 struct Translator<'p> {
+    /// Whether a character is a code point; else it is a byte.
+    utf8: bool,
     input: &'p [u8],
     at: usize,
     out: String,
@@ -106,15 +114,55 @@ impl Translator<'_> {
                     self.last = Last::Item(1);
                 }
                 b'\\' => self.escape()?,
-                _ => self.literal(byte),
+                _ => {
+                    let character = self.character(byte);
+                    self.literal(character);
+                }
             }
         }
         if self.open.is_empty() { Ok(()) } else { Err("group not closed") }
     }
 
-    fn literal(&mut self, byte: u8) {
-        push_byte(&mut self.out, byte);
+    /// The character that starts with `first`, which was read.
+    fn character(&mut self, first: u8) -> u32 {
+        let length = match first {
+            _ if !self.utf8 => 1,
+            0..=0x7F => 1,
+            0x80..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            _ => 4,
+        };
+        let start = self.at.saturating_sub(1);
+        // The pattern is UTF-8 and is only ever cut between its characters.
+        let text = self.input.get(start..start + length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        match text.and_then(|text| text.chars().next()).filter(|_| length > 1) {
+            Some(character) => {
+                self.at = start + length;
+                u32::from(character)
+            }
+            None => u32::from(first),
+        }
+    }
+
+    fn literal(&mut self, character: u32) {
+        match u8::try_from(character).ok().filter(u8::is_ascii_alphanumeric) {
+            Some(byte) => self.out.push(char::from(byte)),
+            None => self.push_escaped(character),
+        }
         self.last = Last::Item(1);
+    }
+
+    fn push_escaped(&mut self, character: u32) {
+        let _infallible = if self.utf8 {
+            write!(self.out, "\\x{{{character:X}}}")
+        } else {
+            write!(self.out, "\\x{character:02X}")
+        };
+    }
+
+    /// The last character there is.
+    fn largest(&self) -> u32 {
+        if self.utf8 { u32::from(char::MAX) } else { 0xFF }
     }
 
     fn item(&mut self, text: &str) {
@@ -225,7 +273,7 @@ impl Translator<'_> {
     fn brace(&mut self) -> Result<(), Fault> {
         let Some((length, low, high)) = counted(self.input.get(self.at..).unwrap_or_default()) else {
             // `a{`, `a{,2}` and `a{foo}` are literal text for RE2.
-            self.literal(b'{');
+            self.literal(u32::from(b'{'));
             return Ok(());
         };
         self.at += length;
@@ -255,12 +303,13 @@ impl Translator<'_> {
                 self.at += 1;
                 while !self.eat(br"\E") {
                     let Some(byte) = self.bump() else { break };
-                    self.literal(byte);
+                    let character = self.character(byte);
+                    self.literal(character);
                 }
             }
             b'A' => self.assertion(r"\A"),
             b'z' => self.assertion(r"\z"),
-            b'B' => self.assertion(r"(?:\B)"),
+            b'B' => self.assertion(r"(?-u:\B)"),
             b'b' => {
                 // ROUTE-RX-06: the extended boundaries of `regex` must not be taken for literal braces.
                 if self.peek_at(1) == Some(b'{')
@@ -268,15 +317,15 @@ impl Translator<'_> {
                 {
                     return Err("word boundaries with a name are not supported");
                 }
-                self.assertion(r"(?:\b)");
+                self.assertion(r"(?-u:\b)");
             }
-            b'C' => self.assertion("(?s:.)"),
+            b'C' => self.assertion("(?s-u:.)"),
             _ => {
                 if let Some(text) = class::escape_class(self)? {
                     self.item(&text);
                 } else {
-                    let byte = self.escaped_byte()?;
-                    self.literal(byte);
+                    let character = self.escaped_character()?;
+                    self.literal(character);
                 }
             }
         }
@@ -288,16 +337,16 @@ impl Translator<'_> {
         self.item(text);
     }
 
-    /// Reads what follows a backslash as one byte.
-    fn escaped_byte(&mut self) -> Result<u8, Fault> {
+    /// Reads what follows a backslash as one character.
+    fn escaped_character(&mut self) -> Result<u32, Fault> {
         const UNKNOWN: Fault = "unknown escape";
         let byte = self.bump().ok_or("pattern ends in `\\`")?;
         match byte {
             b'a' => Ok(0x07),
             b'f' => Ok(0x0C),
-            b'n' => Ok(b'\n'),
-            b'r' => Ok(b'\r'),
-            b't' => Ok(b'\t'),
+            b'n' => Ok(0x0A),
+            b'r' => Ok(0x0D),
+            b't' => Ok(0x09),
             b'v' => Ok(0x0B),
             // One digit alone, not zero, would be a back-reference, which neither engine has.
             b'1'..=b'7' if !self.peek().is_some_and(is_octal) => Err("back-references are not supported"),
@@ -308,16 +357,18 @@ impl Translator<'_> {
                     value = value * 8 + u32::from(digit - b'0');
                     self.at += 1;
                 }
-                u8::try_from(value).map_err(|_| "octal escape above 377")
+                if value > self.largest() { Err("octal escape above 377") } else { Ok(value) }
             }
             b'x' => self.hexadecimal(),
-            _ if byte.is_ascii() && !byte.is_ascii_alphanumeric() => Ok(byte),
+            _ if byte.is_ascii() && !byte.is_ascii_alphanumeric() => Ok(u32::from(byte)),
             _ => Err(UNKNOWN),
         }
     }
 
-    fn hexadecimal(&mut self) -> Result<u8, Fault> {
-        const FAULT: Fault = "hexadecimal escape must be two digits, or a value up to FF in braces";
+    fn hexadecimal(&mut self) -> Result<u32, Fault> {
+        const LATIN_1: Fault = "hexadecimal escape must be two digits, or a value up to FF in braces";
+        const UTF_8: Fault = "hexadecimal escape must be two digits, or a character's number in braces";
+        let fault = if self.utf8 { UTF_8 } else { LATIN_1 };
         let mut value = 0u32;
         if self.eat(b"{") {
             let mut digits = 0;
@@ -325,19 +376,20 @@ impl Translator<'_> {
                 value = value * 16 + digit;
                 digits += 1;
                 self.at += 1;
-                if value > 0xFF {
-                    return Err(FAULT);
+                if value > self.largest() {
+                    return Err(fault);
                 }
             }
             if digits == 0 || !self.eat(b"}") {
-                return Err(FAULT);
+                return Err(fault);
             }
         } else {
             for _ in 0..2 {
-                value = value * 16 + self.bump().and_then(hex_value).ok_or(FAULT)?;
+                value = value * 16 + self.bump().and_then(hex_value).ok_or(fault)?;
             }
         }
-        u8::try_from(value).map_err(|_| FAULT)
+        // DIFFERENCE ROUTE-RX-03: RE2 takes the number of a surrogate, which no text can hold; here it is refused.
+        if self.utf8 && char::from_u32(value).is_none() { Err(fault) } else { Ok(value) }
     }
 }
 
@@ -351,18 +403,6 @@ fn is_octal(byte: u8) -> bool {
 
 fn hex_value(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(16)
-}
-
-fn push_byte(out: &mut String, byte: u8) {
-    if byte.is_ascii_alphanumeric() {
-        out.push(char::from(byte));
-    } else {
-        push_escaped(out, byte);
-    }
-}
-
-fn push_escaped(out: &mut String, byte: u8) {
-    let _infallible = write!(out, "\\x{byte:02X}");
 }
 
 /// Reads `n}`, `n,}` or `n,m}`: the length read and the bounds; `None` if the text is no repetition at all.

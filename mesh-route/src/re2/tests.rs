@@ -1,5 +1,6 @@
 //! The table of ROUTE-RX-05 to ROUTE-RX-07, construct by construct.
 
+use crate::compat::RegexAlphabet;
 use crate::pattern::{Limits, Pattern};
 
 fn whole(pattern: &str) -> Pattern {
@@ -123,6 +124,61 @@ fn common_syntax_route_rx_07() {
     accepts("(a{30}){30}", &[&[b'a'; 900]], &[&[b'a'; 899]]);
 }
 
+#[track_caller]
+fn accepts_utf8(pattern: &str, yes: &[&[u8]], no: &[&[u8]]) {
+    let limits = Limits::new().alphabet(RegexAlphabet::Utf8);
+    let compiled = Pattern::whole(pattern, &limits).unwrap_or_else(|error| panic!("{error}"));
+    for text in yes {
+        assert!(compiled.is_match(text), "{pattern} should accept {:?}", text.escape_ascii().to_string());
+    }
+    for text in no {
+        assert!(!compiled.is_match(text), "{pattern} should refuse {:?}", text.escape_ascii().to_string());
+    }
+}
+
+#[test]
+fn the_old_alphabet_is_code_points_route_rx_03() {
+    let e_acute = "é".as_bytes();
+    // Each line beside what today's alphabet makes of the same pattern.
+    accepts_utf8(".", &[e_acute, b"a", "😀".as_bytes()], &[b"\xE9", b"\n", b"ab"]);
+    accepts(".", &[b"\xE9", b"a"], &[e_acute]);
+    accepts_utf8("[^a]", &[e_acute], &[b"a", b"\xE9"]);
+    accepts("[^a]", &[b"\xE9"], &[e_acute]);
+    accepts_utf8("é", &[e_acute], &[b"\xE9"]);
+    accepts_utf8("[é-ö]", &[e_acute, "ó".as_bytes()], &[b"\xC3", "a".as_bytes()]);
+    accepts_utf8(r"\xe9|\x{1F600}|\351", &[e_acute, "😀".as_bytes()], &[b"\xE9"]);
+    accepts(r"\xe9", &[b"\xE9"], &[e_acute]);
+    accepts_utf8(r"[\x{e9}]", &[e_acute], &[b"\xE9"]);
+    accepts_utf8(r"\C", &[b"\xE9", b"a", b"\n"], &[e_acute]);
+    accepts_utf8(r"é{2}", &["éé".as_bytes()], &[e_acute]);
+    accepts_utf8(r"\Qé.\E", &["é.".as_bytes()], &["éa".as_bytes()]);
+    // Perl's classes are ASCII in both.
+    accepts_utf8(r"\d\w\s", &[b"1a "], &["١a ".as_bytes(), "1é ".as_bytes(), "1a\u{A0}".as_bytes()]);
+    accepts_utf8(r"\D", &["١".as_bytes(), e_acute], &[b"1", b"\xE9"]);
+    accepts_utf8(r"[\W]", &[e_acute], &[b"a"]);
+    accepts_utf8(r"a\b.", &["aé".as_bytes(), b"a-"], &[b"ab"]);
+    accepts_utf8(r"é\B.*", &["é".as_bytes(), "é-".as_bytes()], &["éa".as_bytes()]);
+    accepts_utf8("[[:alpha:]]", &[b"a"], &[e_acute]);
+    // Case folds in all of Unicode, and properties have all their members.
+    accepts_utf8("(?i)É|k", &[e_acute, "É".as_bytes(), "\u{212A}".as_bytes()], &[]);
+    accepts("(?i)k", &[b"K"], &["\u{212A}".as_bytes()]);
+    accepts_utf8(r"\pL\p{Greek}\P{Lu}", &["aβc".as_bytes()], &[b"a1c", "aβC".as_bytes()]);
+    accepts_utf8(r"\p{^Greek}[^\pN]", &[b"ab"], &["βb".as_bytes(), b"a1"]);
+    accepts_utf8(r"\p{Any}", &[e_acute, b"\n"], &[b"\xE9"]);
+    accepts_utf8("/users/.*", &["/users/é".as_bytes()], &[b"/users/\xFF", b"/user"]);
+    let limits = Limits::new().alphabet(RegexAlphabet::Utf8);
+    for (pattern, why) in [
+        (r"\x{110000}", "hexadecimal escape must be two digits, or a character's number in braces"),
+        (r"\x{D800}", "hexadecimal escape must be two digits, or a character's number in braces"),
+        (r"\p{Nope}", "unknown character property"),
+        (r"\é", "unknown escape"),
+        ("[ö-é]", "character class range is reversed"),
+    ] {
+        let error = Pattern::whole(pattern, &limits).expect_err(pattern);
+        assert_eq!(error.to_string(), format!("`{pattern}` does not compile: {why}"));
+    }
+}
+
 // ROUTE-RX-06.
 #[test]
 fn what_re2_refuses_is_refused_route_rx_06() {
@@ -189,17 +245,21 @@ proptest::proptest! {
     /// Whatever the translator lets through, the engine understands: an unknown construct can only be refused
     /// by name, never by accident.
     #[test]
-    fn translated_patterns_parse(pattern in r"[\\\[\](){}*+?|^$.a-c0-2,:=!<>PQEpdDsSwWbBxiU&~é -]{1,24}") {
-        if let Ok(translated) = super::translate(&pattern) {
-            let parsed = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&translated.text);
+    fn translated_patterns_parse(utf8: bool, pattern in r"[\\\[\](){}*+?|^$.a-c0-2,:=!<>PQEpdDsSwWbBxiU&~é -]{1,24}") {
+        let alphabet = if utf8 { RegexAlphabet::Utf8 } else { RegexAlphabet::Latin1 };
+        if let Ok(translated) = super::translate(&pattern, alphabet) {
+            let mut parser = regex_syntax::ParserBuilder::new().unicode(utf8).utf8(false).build();
+            let parsed = parser.parse(&translated.text);
             proptest::prop_assert!(parsed.is_ok(), "{} became {}: {:?}", pattern, translated.text, parsed.err());
         }
     }
 
     /// A quoted text matches itself and nothing else.
     #[test]
-    fn quoted_text_matches_itself(text in "[^\\\\]{1,20}", other in "[^\\\\]{1,20}") {
-        let pattern = whole(&format!(r"\Q{text}\E"));
+    fn quoted_text_matches_itself(utf8: bool, text in "[^\\\\]{1,20}", other in "[^\\\\]{1,20}") {
+        let alphabet = if utf8 { RegexAlphabet::Utf8 } else { RegexAlphabet::Latin1 };
+        let limits = Limits::new().alphabet(alphabet);
+        let pattern = Pattern::whole(&format!(r"\Q{text}\E"), &limits).unwrap();
         proptest::prop_assert!(pattern.is_match(text.as_bytes()));
         proptest::prop_assert_eq!(pattern.is_match(other.as_bytes()), text == other);
     }
