@@ -1,7 +1,5 @@
 //! Weighted schedules, earliest deadline first (spec 2.3).
 
-use std::cmp::Ordering;
-
 /// The longest round that is laid out in advance; a longer one is scheduled pick by pick.
 ///
 /// 65,536 entries of two bytes are 128 KiB, shared by all workers, and take a few milliseconds to sort.
@@ -45,40 +43,77 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 /// A running schedule over positions 0..n, for weights that are fractional, change, or have a long round.
 ///
-/// Cost: logarithmic in n for a pick, no allocation; linear in n, and at most n picks, to start.
+/// A calendar in place of a heap: virtual time is cut into days of about two turns each, a position lies in the
+/// list of the day it is due, the days repeat after a year, and only the positions of the day that has come are
+/// put in order. Which position comes next is the same as with a heap; what it costs does not grow with n.
+///
+/// Cost: constant for a pick on average, no allocation; linear in n, and at most n picks, to start. When loads
+/// have changed so much that days became too long or too short, one pick in many re-cuts the calendar, which is
+/// linear in n.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edf {
-    /// A binary heap with the earliest entry first.
-    heap: Vec<Entry>,
+    /// One a position.
+    entries: Box<[Entry]>,
+    /// The first position in the list of each day; a power of two many, at least as many as positions.
+    days: Box<[u16]>,
+    /// What is due before the day `upcoming`, the earliest last.
+    due: Vec<Due>,
+    /// The first day that has not come.
+    upcoming: u64,
+    /// Days per unit of virtual time.
+    pace: f64,
     inserted: u64,
+    now: f64,
+    tuning: Tuning,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A position that waits in the list of its day.
+#[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     deadline: f64,
-    /// The number of the insertion; breaks ties (LB-EDF-02).
-    order: u64,
-    at: usize,
+    /// The number of the insertion, which breaks ties (LB-EDF-02), above 16 bits for the next in the list.
+    order_and_next: u64,
 }
 
-impl Entry {
-    fn earlier(&self, other: &Self) -> bool {
-        match self.deadline.total_cmp(&other.deadline) {
-            Ordering::Less => true,
-            Ordering::Equal => self.order < other.order,
-            Ordering::Greater => false,
-        }
-    }
+/// A position whose day has come. Ordered by deadline, then by insertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    /// The bits of a positive number are ordered like the number.
+    deadline: u64,
+    order_and_at: u64,
 }
+
+/// Since the calendar was cut.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tuning {
+    since: f64,
+    picks: u64,
+    /// Days opened, positions passed over, and positions moved.
+    work: u64,
+}
+
+/// The end of a list. No position: a set has at most 65,535 endpoints.
+const NONE: u16 = u16::MAX;
 
 /// Weights must be positive (LB-EDF-07).
+#[inline]
 fn positive(weight: f64) -> f64 {
     if weight > 0.0 { weight } else { f64::MIN_POSITIVE }
+}
+
+#[inline]
+fn low_half(tag: u64) -> u16 {
+    #[allow(clippy::cast_possible_truncation, reason = "the low 16 bits are what is wanted")]
+    let low = tag as u16;
+    low
 }
 
 impl Edf {
     /// The modulus of Envoy's random number of picks before the first (LB-EDF-04).
     const START_MODULUS: u64 = 429_496_729;
+
+    /// How many turns fall on a day on average.
+    const TURNS_A_DAY: f64 = 2.0;
 
     /// A schedule in the state after `start` picks, a random number, so that many clients do not all begin
     /// with the heaviest host (LB-EDF-04).
@@ -93,7 +128,17 @@ impl Edf {
         let sum: f64 = (0..n).map(tilted).sum();
         #[allow(clippy::cast_precision_loss, reason = "fewer than 2^29 picks")]
         let picks_f = picks as f64;
-        let mut schedule = Self { heap: Vec::with_capacity(n), inserted: 0 };
+        let mut schedule = Self {
+            entries: vec![Entry::default(); n].into(),
+            days: vec![NONE; n.next_power_of_two().max(4)].into(),
+            due: Vec::with_capacity(n),
+            pace: sum / Self::TURNS_A_DAY,
+            ..Self::default()
+        };
+        // No deadline is below this.
+        schedule.now = (picks_f / sum).max(0.0);
+        schedule.upcoming = schedule.day(schedule.now);
+        schedule.tuning.since = schedule.now;
         let mut done = 0;
         for at in 0..n {
             let weight = tilted(at);
@@ -108,7 +153,7 @@ impl Edf {
             )]
             let whole = picked as u64;
             done += whole;
-            schedule.insert((picked + 1.0) / weight, at);
+            schedule.insert(at, (picked + 1.0) / weight);
         }
         // The missing picks are fewer than n; the bound keeps rounding from making them more.
         for _ in 0..picks.saturating_sub(done).min(n as u64) {
@@ -117,56 +162,152 @@ impl Edf {
         schedule
     }
 
-    fn insert(&mut self, deadline: f64, at: usize) {
-        self.heap.push(Entry { deadline, order: self.inserted, at });
-        self.inserted = self.inserted.wrapping_add(1);
-        let mut child = self.heap.len() - 1;
-        while child > 0 {
-            let parent = (child - 1) / 2;
-            if !self.is_earlier(child, parent) {
-                break;
-            }
-            self.heap.swap(child, parent);
-            child = parent;
-        }
-    }
-
     /// The next position; its weight is read now, for its next turn (LB-EDF-03).
     #[inline]
     pub(crate) fn next(&mut self, weight: impl Fn(usize) -> f64) -> Option<usize> {
-        let order = self.inserted;
-        let top = self.heap.first_mut()?;
-        let at = top.at;
-        top.deadline += 1.0 / positive(weight(at));
-        top.order = order;
-        self.inserted = order.wrapping_add(1);
-        self.sink();
+        if self.due.is_empty() {
+            self.open_next_day();
+        }
+        let due = self.due.pop()?;
+        let at = usize::from(low_half(due.order_and_at));
+        self.now = f64::from_bits(due.deadline);
+        self.tuning.picks += 1;
+        self.insert(at, self.now + 1.0 / positive(weight(at)));
         Some(at)
     }
 
-    /// Restores the heap after its first entry grew.
-    fn sink(&mut self) {
-        let mut parent = 0;
-        loop {
-            let mut child = 2 * parent + 1;
-            if child >= self.heap.len() {
-                return;
-            }
-            if child + 1 < self.heap.len() && self.is_earlier(child + 1, child) {
-                child += 1;
-            }
-            if !self.is_earlier(child, parent) {
-                return;
-            }
-            self.heap.swap(child, parent);
-            parent = child;
+    /// The number of the day on which a deadline falls. Never decreases with the deadline.
+    #[inline]
+    fn day(&self, deadline: f64) -> u64 {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and beyond 2^64 all share the last day"
+        )]
+        let day = (deadline * self.pace) as u64;
+        day
+    }
+
+    #[inline]
+    fn slot(&self, day: u64) -> usize {
+        let mask = self.days.len().wrapping_sub(1) as u64;
+        usize::try_from(day & mask).unwrap_or(0)
+    }
+
+    #[inline]
+    fn insert(&mut self, at: usize, deadline: f64) {
+        let order = self.inserted << 16;
+        self.inserted = self.inserted.wrapping_add(1);
+        let day = self.day(deadline);
+        if day < self.upcoming {
+            self.insert_due(Due { deadline: deadline.to_bits(), order_and_at: order | at as u64 });
+        } else {
+            self.enlist(at, deadline, order, day);
         }
     }
 
-    fn is_earlier(&self, a: usize, b: usize) -> bool {
-        match (self.heap.get(a), self.heap.get(b)) {
-            (Some(a), Some(b)) => a.earlier(b),
-            _ => false,
+    #[inline]
+    fn enlist(&mut self, at: usize, deadline: f64, order: u64, day: u64) {
+        let slot = self.slot(day);
+        let (Some(first), Some(entry)) = (self.days.get_mut(slot), self.entries.get_mut(at)) else { return };
+        *entry = Entry { deadline, order_and_next: order | u64::from(*first) };
+        // INVARIANT: `at` is a position, and those are below 2^16.
+        *first = low_half(at as u64);
+    }
+
+    /// Into the order of what is due; usually near the end.
+    fn insert_due(&mut self, new: Due) {
+        let later = if self.due.len() <= 8 {
+            self.due.len() - self.due.iter().rev().take_while(|due| **due < new).count()
+        } else {
+            self.due.partition_point(|due| *due > new)
+        };
+        self.tuning.work += (self.due.len() - later) as u64 / 4;
+        // INVARIANT: there is room for every position, so this does not allocate.
+        self.due.insert(later, new);
+    }
+
+    /// Fills `due` with the positions of the next day that has any.
+    fn open_next_day(&mut self) {
+        if self.tuning.work > 4 * (self.tuning.picks + self.days.len() as u64) {
+            self.cut_anew();
+        }
+        let year = self.days.len();
+        let mut opened = 0;
+        while self.due.is_empty() && opened < year {
+            self.open(self.upcoming);
+            self.upcoming = self.upcoming.saturating_add(1);
+            opened += 1;
+        }
+        if self.due.is_empty() {
+            // Nothing is due for a year: go straight to the first day that has something.
+            let Some(earliest) = self.waiting().map(|entry| entry.deadline).min_by(f64::total_cmp) else {
+                return;
+            };
+            opened += year;
+            self.open(self.day(earliest));
+            self.upcoming = self.day(earliest).saturating_add(1);
+        }
+        self.tuning.work += opened as u64;
+        if self.due.len() > 1 {
+            self.due.sort_unstable_by(|a, b| b.cmp(a));
+        }
+    }
+
+    /// Moves what is due on `day` from its list to `due`, and leaves the positions of later years.
+    #[inline]
+    fn open(&mut self, day: u64) {
+        let slot = self.slot(day);
+        let Some(first) = self.days.get_mut(slot) else { return };
+        let mut at = std::mem::replace(first, NONE);
+        while at != NONE {
+            let position = usize::from(at);
+            let Some(&Entry { deadline, order_and_next }) = self.entries.get(position) else { return };
+            let order = order_and_next & !0xffff;
+            let its_day = self.day(deadline);
+            if its_day <= day {
+                self.due.push(Due { deadline: deadline.to_bits(), order_and_at: order | u64::from(at) });
+            } else {
+                self.tuning.work += 1;
+                self.enlist(position, deadline, order, its_day);
+            }
+            at = low_half(order_and_next);
+        }
+    }
+
+    /// The positions in lists, in no order.
+    fn waiting(&self) -> impl Iterator<Item = &Entry> {
+        self.days.iter().flat_map(|&first| {
+            let entry = |at: u16| self.entries.get(usize::from(at));
+            std::iter::successors(entry(first), move |entry_at| entry(low_half(entry_at.order_and_next)))
+        })
+    }
+
+    /// Cuts the calendar into days of another length, by how fast turns came lately. Nothing must be due.
+    fn cut_anew(&mut self) {
+        #[allow(clippy::cast_precision_loss, reason = "an average")]
+        let turns = self.tuning.picks as f64 / (self.now - self.tuning.since);
+        self.tuning = Tuning { since: self.now, ..Tuning::default() };
+        if !(turns.is_finite() && turns > 0.0) {
+            return;
+        }
+        // One chain of everything, then each to its new list.
+        let mut chain = NONE;
+        for slot in 0..self.days.len() {
+            let Some(first) = self.days.get_mut(slot) else { return };
+            let mut at = std::mem::replace(first, NONE);
+            while let Some(entry) = self.entries.get_mut(usize::from(at)) {
+                let next = low_half(entry.order_and_next);
+                entry.order_and_next = entry.order_and_next & !0xffff | u64::from(chain);
+                chain = at;
+                at = next;
+            }
+        }
+        self.pace = turns / Self::TURNS_A_DAY;
+        self.upcoming = self.day(self.now);
+        while let Some(&Entry { deadline, order_and_next }) = self.entries.get(usize::from(chain)) {
+            self.enlist(usize::from(chain), deadline, order_and_next & !0xffff, self.day(deadline));
+            chain = low_half(order_and_next);
         }
     }
 }

@@ -64,6 +64,86 @@ impl ExactHeap {
     }
 }
 
+/// The schedule of LB-EDF-02 straight from its words: a search for the least deadline, the earlier insertion on a tie.
+struct PlainSchedule {
+    /// Deadline and insertion number of each position.
+    entries: Vec<(f64, u64)>,
+    inserted: u64,
+}
+
+impl PlainSchedule {
+    /// LB-EDF-04.
+    fn after_picks(n: usize, picks: u64, weight: impl Fn(usize) -> f64) -> Self {
+        let sum: f64 = (0..n).map(|at| weight(at) + 1e-13).sum();
+        let mut plain = Self { entries: Vec::new(), inserted: n as u64 };
+        let mut done = 0;
+        for at in 0..n {
+            let weight = weight(at) + 1e-13;
+            let mut picked = (picks as f64 * weight / sum).floor();
+            if picked > 0.0 && picked / weight >= picks as f64 / sum {
+                picked -= 1.0;
+            }
+            done += picked as u64;
+            plain.entries.push(((picked + 1.0) / weight, at as u64));
+        }
+        (done..picks).for_each(|_| drop(plain.next(&weight)));
+        plain
+    }
+
+    fn next(&mut self, weight: impl Fn(usize) -> f64) -> usize {
+        let (at, _) = self
+            .entries
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+            .unwrap();
+        self.entries[at].0 += 1.0 / weight(at);
+        self.entries[at].1 = self.inserted;
+        self.inserted += 1;
+        at
+    }
+}
+
+#[test]
+fn many_hosts_due_at_once_keep_their_order() {
+    // LB-EDF-02: equal weights make all deadlines equal, powers of two make many equal and none rounded
+    for weights in [vec![1.0; 700], (0..700).map(|at| f64::from(1_u32 << (at % 5))).collect()] {
+        let weight = |at: usize| weights[at];
+        let mut schedule = Edf::after_picks(weights.len(), 10_000, weight);
+        let mut plain = PlainSchedule::after_picks(weights.len(), 10_000, weight);
+        for pick in 0..5_000 {
+            assert_eq!(schedule.next(weight), Some(plain.next(weight)), "pick {pick}");
+        }
+    }
+}
+
+#[test]
+fn a_schedule_follows_weights_that_change_a_thousandfold() {
+    // LB-EDF-03: the calendar is cut anew, the order stays
+    let n = 300;
+    let factor = std::cell::Cell::new(1.0);
+    let weight = |at: usize| (at % 9 + 1) as f64 * factor.get();
+    let mut schedule = Edf::new(n, 77, weight);
+    let mut plain = PlainSchedule::after_picks(n, 77, weight);
+    for change in [1.0, 1e-3, 1.0, 1e3, 1e-3, 1e-9, 1.0] {
+        factor.set(change);
+        for pick in 0..4_000 {
+            assert_eq!(schedule.next(weight), Some(plain.next(weight)), "factor {change}, pick {pick}");
+        }
+    }
+}
+
+#[test]
+fn one_heavy_host_among_many_light_ones() {
+    // LB-EDF-02, LB-EDF-06: most days of the calendar belong to one host
+    let weight = |at: usize| if at == 137 { 1e6 } else { 1.0 };
+    let mut schedule = Edf::new(500, 3, weight);
+    let mut plain = PlainSchedule::after_picks(500, 3, weight);
+    for pick in 0..20_000 {
+        assert_eq!(schedule.next(weight), Some(plain.next(weight)), "pick {pick}");
+    }
+}
+
 #[test]
 fn weights_1_2_3_give_the_observed_sequence() {
     // LB-EDF-04, LB-EDF-05, LB-TEST-05: P = 5, 11, 17, …
@@ -151,6 +231,23 @@ proptest! {
         let picks: Vec<usize> = (0..2 * round.len()).map(|_| heap.next()).collect();
         prop_assert_eq!(&picks[..round.len()], &round);
         prop_assert_eq!(&picks[round.len()..], &round);
+    }
+
+    #[test]
+    fn the_calendar_picks_what_a_search_picks(
+        weights in prop::collection::vec(1_u32..1000, 1..60),
+        start in 0_u64..10_000,
+        loads in prop::collection::vec((0_usize..60, 0_u32..2000), 1..400),
+    ) {
+        // LB-EDF-02, LB-EDF-03, LB-LR-03: weights change while the schedule runs
+        let active = std::cell::RefCell::new(vec![0_u32; 60]);
+        let weight = |at: usize| f64::from(weights[at]) / (f64::from(active.borrow()[at]) + 1.0);
+        let mut schedule = Edf::after_picks(weights.len(), start, weight);
+        let mut plain = PlainSchedule::after_picks(weights.len(), start, weight);
+        for (host, load) in loads {
+            active.borrow_mut()[host] = load;
+            prop_assert_eq!(schedule.next(weight), Some(plain.next(weight)));
+        }
     }
 
     #[test]
