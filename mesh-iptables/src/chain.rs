@@ -76,6 +76,14 @@ macro_rules! chains {
     ($($constant:ident $name:literal $doc:literal;)*) => {
         impl Chain {
             $(#[doc = $doc] pub const $constant: Self = Self(Cow::Borrowed($name));)*
+
+            /// The chain of this name if it is one of the above.
+            pub(crate) fn known(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$constant),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

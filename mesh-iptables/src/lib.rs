@@ -19,6 +19,7 @@ mod ports;
 mod reason;
 mod render;
 mod rule;
+mod saved;
 
 pub use chain::{Chain, Family, Table};
 pub use cidrs::CidrSet;
@@ -39,3 +40,4 @@ pub use render::{
     Command, Counter, Counters, ProtocolColumn, guardrail_cleanup_commands, guardrail_commands,
 };
 pub use rule::{Address, ConnectionState, Criterion, Mark, Placement, Protocol, Rule, Target, Test};
+pub use saved::{Action, Comparison, Drift, DriftKind, SavedRules};

@@ -108,5 +108,6 @@ reasons! {
     HOST_JUMP "AMB-15" "what the node sends passes the ambient host rules first";
     HOST_PROBE "AMB-15" "a health probe gets a source address the pod's rules recognise";
     NFT_HOST_PROBE "NFT-49" "a health probe of the kubelet gets a source address the pod's rules recognise";
+    FOUND "SAV-10" "found in the kernel's tables";
     GUARDRAIL "RST-08" "nothing may pass while the rules are being replaced";
 }

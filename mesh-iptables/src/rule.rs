@@ -31,6 +31,12 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// ICMP, the one of IPv4.
+    Icmp,
+    /// ICMP of IPv6.
+    Icmpv6,
+    /// SCTP.
+    Sctp,
 }
 
 /// The address side of a match, as it is written.
@@ -99,12 +105,16 @@ pub struct Mark {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConnectionState {
+    /// The first of a flow.
+    New,
     /// Of no known flow and of none that could begin.
     Invalid,
     /// Opened on behalf of a known flow.
     Related,
     /// Of a known flow.
     Established,
+    /// Left out of connection tracking by a rule.
+    Untracked,
 }
 
 /// What a [`Criterion`] looks at.
@@ -140,7 +150,7 @@ pub enum Test {
     /// The connection mark.
     ConnectionMark(Mark),
     /// The connection state is one of these.
-    State(&'static [ConnectionState]),
+    State(Cow<'static, [ConnectionState]>),
 }
 
 /// One condition of a rule; a rule applies when all of them hold.
@@ -352,5 +362,5 @@ pub(crate) fn connection_mark(value: &Numeral) -> Criterion {
 }
 
 pub(crate) fn state(states: &'static [ConnectionState]) -> Criterion {
-    Test::State(states).into()
+    Test::State(Cow::Borrowed(states)).into()
 }

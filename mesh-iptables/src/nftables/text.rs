@@ -72,6 +72,8 @@ fn write_criterion(criterion: &Criterion, spelling: Spelling, out: &mut String) 
             for (index, state) in states.iter().enumerate() {
                 out.push_str(if index > 0 { "," } else { "" });
                 out.push_str(match state {
+                    ConnectionState::New => "new",
+                    ConnectionState::Untracked => "untracked",
                     ConnectionState::Invalid => "invalid",
                     ConnectionState::Related => "related",
                     ConnectionState::Established => "established",

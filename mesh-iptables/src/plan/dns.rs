@@ -88,7 +88,7 @@ pub(super) fn rules(config: &CaptureConfig, lists: &mut Lists) {
 fn redirect(protocol: Protocol, to: Option<Criterion>) -> Rule {
     let (reason, criterion) = match protocol {
         Protocol::Tcp => (reason::DNS_TCP, tcp()),
-        Protocol::Udp => (reason::DNS_UDP, udp()),
+        _ => (reason::DNS_UDP, udp()),
     };
     let mut criteria = vec![criterion, dport(protocol, &DNS_PORT)];
     criteria.extend(to);

@@ -32,7 +32,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::chain::{Chain, Family, Table};
 use crate::config::{CaptureConfig, InterfaceName};
-use crate::rule::{self, Address, Rule};
+use crate::owner::OwnerId;
+use crate::rule::{self, Address, Rule, Test};
 
 /// Which rules a plan holds; decides how it is cleaned up and transcribed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +78,34 @@ impl RulePlan {
         rule::in_chain_order(
             self.rules(family).iter().filter(|rule| rule.table == table && rule.chain == *chain),
         )
+    }
+
+    /// The plan with the names of users and groups replaced by what `user` and `group` know of them, so that
+    /// it can be compared with a save (`SAV-30`) or simulated. Names they do not know stay.
+    #[must_use]
+    pub fn with_numeric_owners(
+        mut self,
+        user: impl Fn(&str) -> Option<u32>,
+        group: impl Fn(&str) -> Option<u32>,
+    ) -> Self {
+        let rules = self.ipv4.iter_mut().chain(self.ipv6.iter_mut().flatten());
+        for criterion in rules.flat_map(|rule| &mut rule.criteria) {
+            let (id, number) = match &mut criterion.test {
+                Test::Uid(id) if id.number().is_none() => {
+                    let number = user(&id.to_string());
+                    (id, number)
+                }
+                Test::Gid(id) if id.number().is_none() => {
+                    let number = group(&id.to_string());
+                    (id, number)
+                }
+                _ => continue,
+            };
+            if let Some(number) = number {
+                *id = OwnerId::new(number);
+            }
+        }
+        self
     }
 
     /// What must be set up beside the rules: addresses, policy rules and routes, in order. Rules first for a

@@ -24,7 +24,7 @@ use crate::rule::{Protocol, Rule, Target, Test};
 pub struct Command(Vec<String>);
 
 impl Command {
-    fn new(table: &str, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub(crate) fn new(table: &str, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let mut words = vec!["-t".to_owned(), table.to_owned()];
         words.extend(args.into_iter().map(Into::into));
         Self(words)

@@ -148,6 +148,9 @@ fn protocol_text(protocol: Option<Protocol>, column: ProtocolColumn) -> &'static
         (Some(protocol), ProtocolColumn::Names) => protocol.name(),
         (Some(Protocol::Tcp), ProtocolColumn::Numbers) => "6",
         (Some(Protocol::Udp), ProtocolColumn::Numbers) => "17",
+        (Some(Protocol::Icmp), ProtocolColumn::Numbers) => "1",
+        (Some(Protocol::Icmpv6), ProtocolColumn::Numbers) => "58",
+        (Some(Protocol::Sctp), ProtocolColumn::Numbers) => "132",
     }
 }
 

@@ -60,6 +60,11 @@ pub(super) fn chains<'r, E: Entry>(entries: &[&'r E]) -> Vec<&'r str> {
     seen
 }
 
+/// The chains of one table that a plan creates.
+pub(crate) fn chains_of<'r>(rules: &[&'r Rule]) -> Vec<&'r str> {
+    chains(rules)
+}
+
 pub(super) fn restore_text<E: Entry>(entries: &[E]) -> String {
     let mut tables: Vec<&str> = Vec::with_capacity(Table::ALL.len());
     for entry in entries {

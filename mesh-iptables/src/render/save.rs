@@ -36,15 +36,26 @@ impl RulePlan {
         let hooks = table.hooks().iter().map(Chain::name);
         for chain in hooks.chain(own) {
             for rule in self.chain(family, table, &Chain::new(chain.to_owned())) {
-                out.push_str("-A ");
-                out.push_str(chain);
-                write_saved(rule, &mut Line(&mut out));
+                write_saved_line(rule, &mut out);
                 out.push('\n');
             }
         }
         out.push_str("COMMIT\n");
         out
     }
+}
+
+/// One rule as a save prints it: the normal form of rules.
+pub(crate) fn saved_rule(rule: &Rule) -> String {
+    let mut out = String::with_capacity(96);
+    write_saved_line(rule, &mut out);
+    out
+}
+
+fn write_saved_line(rule: &Rule, out: &mut String) {
+    out.push_str("-A ");
+    out.push_str(rule.chain.name());
+    write_saved(rule, &mut Line(out));
 }
 
 /// The chains that are not built in, by byte value.

@@ -44,6 +44,9 @@ impl Protocol {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Icmp => "icmp",
+            Self::Icmpv6 => "ipv6-icmp",
+            Self::Sctp => "sctp",
         }
     }
 }
@@ -204,9 +207,11 @@ pub(super) fn write_states(states: &[ConnectionState], out: &mut String) {
             out.push(',');
         }
         out.push_str(match state {
+            ConnectionState::New => "NEW",
             ConnectionState::Invalid => "INVALID",
             ConnectionState::Related => "RELATED",
             ConnectionState::Established => "ESTABLISHED",
+            ConnectionState::Untracked => "UNTRACKED",
         });
     }
 }
