@@ -65,7 +65,7 @@ fuzz_target!(|input: Input| {
                 None
             }
             Event::Sweep => {
-                for endpoint in detector.sweep(now).returned {
+                for endpoint in detector.sweep(now, &mut draw).returned {
                     assert!(out.remove(&endpoint.get()), "{endpoint:?} returned without having been out");
                 }
                 None
@@ -101,7 +101,7 @@ fuzz_target!(|input: Input| {
     // Jitter and the longest ejection time are far below a year.
     for _ in 0..2 {
         now = now.after(Duration::from_secs(365 * 24 * 3600));
-        for endpoint in detector.sweep(now).returned {
+        for endpoint in detector.sweep(now, &mut draw).returned {
             out.remove(&endpoint.get());
         }
     }

@@ -12,6 +12,14 @@ use crate::set::EndpointIndex;
 pub trait Usable {
     /// Whether the endpoint may be used outside panic.
     fn is_usable(&self, index: EndpointIndex) -> bool;
+
+    /// Whether the endpoint, though usable, is to be used only when the healthy capacity of all priorities is not
+    /// enough (LB-HOST-03, LB-PRIO-06). Never, unless the verdict says so.
+    #[inline]
+    fn is_degraded(&self, index: EndpointIndex) -> bool {
+        let _ = index;
+        false
+    }
 }
 
 impl<F: Fn(EndpointIndex) -> bool> Usable for F {

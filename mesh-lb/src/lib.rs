@@ -18,6 +18,7 @@ mod random;
 mod reselect;
 mod round_robin;
 mod set;
+mod sync;
 mod time;
 
 pub use active::{ActiveCounts, ActiveGuard};
@@ -34,8 +35,8 @@ pub use health::{ActiveRequests, AllUsable, Usable};
 pub use least_request::{LeastRequest, LeastRequestConfig};
 pub use locality::{Distribute, Failover, LocalityLbSetting, Placement, ProxyPlace};
 pub use outlier::{
-    Ejection, EjectionCause, Outcome, OutlierConfig, OutlierDetector, OutlierStats, Sweep,
-    grpc_to_http_status,
+    ConsecutiveErrors, Ejection, EjectionCause, FailurePercentage, Outcome, OutlierAction, OutlierConfig,
+    OutlierDetector, OutlierEvent, OutlierStats, RateEvidence, SuccessRate, Sweep, grpc_to_http_status,
 };
 pub use priority::{
     Availability, Choice, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,

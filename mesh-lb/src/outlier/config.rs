@@ -4,20 +4,30 @@ use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
 
-use super::EjectionCause;
+use super::{EjectionCause, FailurePercentage, SuccessRate};
 
 /// The settings of outlier detection. The default is an empty `outlierDetection: {}` block (LB-OD-01): five 5xx
 /// in a row, swept every 10 s, 30 s out, at most 10 % of the endpoints.
 ///
 /// The methods carry the names and the meaning of the DestinationRule's fields: what Istio turns a value into
-/// is done here. The deprecated `consecutiveErrors` is ignored by Istio and has no method (LB-OD-02);
-/// `minHealthPercent` is the panic threshold of
+/// is done here. `minHealthPercent` is the panic threshold of
 /// [`PrioritySetConfig`](crate::PrioritySetConfig::panic_threshold_percent).
+///
+/// What no DestinationRule reaches is here too, under Envoy's names: [`success_rate`](Self::success_rate),
+/// [`failure_percentage`](Self::failure_percentage), [`enforcing`](Self::enforcing), the longest time out, jitter,
+/// [`always_eject_one_host`](Self::always_eject_one_host), degraded endpoints. [`envoy`](Self::envoy) gives Envoy's
+/// own defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlierConfig {
-    pub(super) consecutive_5xx: Trigger,
-    pub(super) consecutive_gateway: Trigger,
-    pub(super) consecutive_local_origin: Trigger,
+    pub(super) consecutive_5xx: u32,
+    pub(super) consecutive_gateway: u32,
+    pub(super) consecutive_local_origin: u32,
+    /// In a hundred; by the position of the cause.
+    enforcing: [u32; EjectionCause::ALL.len()],
+    pub(super) success_rate: Option<SuccessRate>,
+    pub(super) failure_percentage: Option<FailurePercentage>,
+    pub(super) detect_degraded: bool,
+    pub(super) keep_out_until_sweep: bool,
     local_origin_given: bool,
     pub(super) split: bool,
     pub(super) error_codes: Option<Box<[u16]>>,
@@ -29,27 +39,30 @@ pub struct OutlierConfig {
     pub(super) always_eject_one: bool,
 }
 
-/// A number of failures in a row, and how often in a hundred reaching it ejects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Trigger {
-    pub(super) threshold: u32,
-    pub(super) enforcing: u32,
-}
-
-impl Trigger {
-    /// What Istio makes of a value that is set: 0 is never enforced.
-    const fn set(threshold: u32) -> Self {
-        Self { threshold, enforcing: if threshold > 0 { 100 } else { 0 } }
-    }
+/// How the deprecated `consecutiveErrors` is read (LB-OD-02).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConsecutiveErrors {
+    /// As Istio does today: not at all.
+    Ignored,
+    /// As the oldest releases did: any 5xx.
+    Any5xx,
+    /// As later releases did: 502, 503 and 504.
+    Gateway,
 }
 
 impl Default for OutlierConfig {
     fn default() -> Self {
         Self {
-            consecutive_5xx: Trigger { threshold: 5, enforcing: 100 },
-            // Counted, never ejects.
-            consecutive_gateway: Trigger { threshold: 5, enforcing: 0 },
-            consecutive_local_origin: Trigger { threshold: 5, enforcing: 100 },
+            consecutive_5xx: 5,
+            consecutive_gateway: 5,
+            consecutive_local_origin: 5,
+            // Gateway failures are counted and never eject. A rate is enforced where it is asked for at all.
+            enforcing: [100, 0, 100, 100, 100, 100, 100],
+            success_rate: None,
+            failure_percentage: None,
+            detect_degraded: false,
+            keep_out_until_sweep: false,
             local_origin_given: false,
             split: false,
             error_codes: None,
@@ -70,16 +83,38 @@ impl OutlierConfig {
         Self::default()
     }
 
+    /// What an empty `outlier_detection: {}` means to Envoy itself: the success rate is enforced too, and the failure
+    /// percentage is watched.
+    #[must_use]
+    pub fn envoy() -> Self {
+        Self::default()
+            .success_rate(SuccessRate::default())
+            .failure_percentage(FailurePercentage::default())
+            .enforcing(EjectionCause::FailurePercentage, 0)
+            .enforcing(EjectionCause::LocalOriginFailurePercentage, 0)
+    }
+
     /// Sets `consecutive5xxErrors`; 0 switches this detection off.
     #[must_use]
     pub fn consecutive_5xx_errors(self, threshold: u32) -> Self {
-        Self { consecutive_5xx: Trigger::set(threshold), ..self }
+        Self { consecutive_5xx: threshold, ..self }.enforce_if_set(EjectionCause::Consecutive5xx, threshold)
+    }
+
+    /// Sets the deprecated `consecutiveErrors`, read as `meaning` says. Call it before the fields that replace it.
+    #[must_use]
+    pub fn consecutive_errors(self, threshold: u32, meaning: ConsecutiveErrors) -> Self {
+        match meaning {
+            ConsecutiveErrors::Ignored => self,
+            ConsecutiveErrors::Any5xx => self.consecutive_5xx_errors(threshold),
+            ConsecutiveErrors::Gateway => self.consecutive_gateway_errors(threshold),
+        }
     }
 
     /// Sets `consecutiveGatewayErrors`; 0 switches this detection off. Unset, it counts but never ejects.
     #[must_use]
     pub fn consecutive_gateway_errors(self, threshold: u32) -> Self {
-        Self { consecutive_gateway: Trigger::set(threshold), ..self }
+        Self { consecutive_gateway: threshold, ..self }
+            .enforce_if_set(EjectionCause::ConsecutiveGatewayFailure, threshold)
     }
 
     /// Sets `splitExternalLocalOriginErrors`: failures to connect are counted apart from responses (LB-OD-17).
@@ -94,7 +129,7 @@ impl OutlierConfig {
         if threshold == 0 {
             return self;
         }
-        Self { consecutive_local_origin: Trigger::set(threshold), local_origin_given: true, ..self }
+        Self { consecutive_local_origin: threshold, local_origin_given: true, ..self }
     }
 
     /// Sets `outlierDetectionHttpErrorCodes`: these statuses are failures and no others (LB-OD-16). An empty list
@@ -136,6 +171,44 @@ impl OutlierConfig {
         Self { max_ejection_time_jitter: jitter, ..self }
     }
 
+    /// Ejects endpoints whose success rate is far below that of the others. Envoy only; default off, since Istio never
+    /// enforces it. Measuring costs one atomic addition an outcome.
+    #[must_use]
+    pub fn success_rate(self, mode: SuccessRate) -> Self {
+        Self { success_rate: Some(mode), ..self }
+    }
+
+    /// Ejects endpoints that fail too large a share of their requests. Envoy only; default off.
+    #[must_use]
+    pub fn failure_percentage(self, mode: FailurePercentage) -> Self {
+        Self { failure_percentage: Some(mode), ..self }
+    }
+
+    /// Sets in how many of a hundred cases the cause leads to an ejection; in the others it is only counted and
+    /// logged (LB-OD-32). Envoy's `enforcing_…`; Istio sets 100 for a threshold that is given and 0 for one that is
+    /// given as 0.
+    #[must_use]
+    pub fn enforcing(mut self, cause: EjectionCause, percent: u32) -> Self {
+        if let Some(enforcing) = self.enforcing.get_mut(cause.position()) {
+            *enforcing = percent;
+        }
+        self
+    }
+
+    /// Takes note of endpoints that call themselves degraded
+    /// ([`mark_degraded`](crate::OutlierDetector::mark_degraded)). Envoy only; default off.
+    #[must_use]
+    pub fn detect_degraded_hosts(self) -> Self {
+        Self { detect_degraded: true, ..self }
+    }
+
+    /// Lets an endpoint that passes an active health check stay out until its time is over, in place of returning at
+    /// once. Envoy's `successful_active_health_check_uneject_host: false`.
+    #[must_use]
+    pub fn health_check_does_not_uneject(self) -> Self {
+        Self { keep_out_until_sweep: true, ..self }
+    }
+
     /// Lets the first endpoint be ejected whatever the percentage. Envoy only; default off.
     #[must_use]
     pub fn always_eject_one_host(self) -> Self {
@@ -152,12 +225,17 @@ impl OutlierConfig {
         self.max_ejection_time.unwrap_or_else(|| self.base_ejection_time.max(Duration::from_mins(5)))
     }
 
-    pub(super) fn trigger(&self, cause: EjectionCause) -> Trigger {
-        match cause {
-            EjectionCause::Consecutive5xx => self.consecutive_5xx,
-            EjectionCause::ConsecutiveGatewayFailure => self.consecutive_gateway,
-            EjectionCause::ConsecutiveLocalOriginFailure => self.consecutive_local_origin,
-        }
+    /// What Istio makes of a threshold that is set: 0 is never enforced.
+    fn enforce_if_set(self, cause: EjectionCause, threshold: u32) -> Self {
+        self.enforcing(cause, if threshold > 0 { 100 } else { 0 })
+    }
+
+    pub(super) fn enforced_percent(&self, cause: EjectionCause) -> u32 {
+        self.enforcing.get(cause.position()).copied().unwrap_or_default()
+    }
+
+    pub(super) fn measures_rates(&self) -> bool {
+        self.success_rate.is_some() || self.failure_percentage.is_some()
     }
 
     /// LB-OD-04.
@@ -168,11 +246,15 @@ impl OutlierConfig {
                 return Err(BuildErrorKind::NotWholeMilliseconds { field, found: duration }.into());
             }
         }
-        if self.max_ejection_percent > 100 {
-            let found = u64::from(self.max_ejection_percent);
-            return Err(
-                BuildErrorKind::OutOfRange { field: "maxEjectionPercent", min: 0, max: 100, found }.into()
-            );
+        let enforcing = self.enforcing.map(|percent| ("enforcing", percent));
+        let threshold = self.failure_percentage.map_or(0, |mode| mode.threshold);
+        let others =
+            [("maxEjectionPercent", self.max_ejection_percent), ("failurePercentageThreshold", threshold)];
+        for (field, percent) in others.into_iter().chain(enforcing) {
+            if percent > 100 {
+                let found = u64::from(percent);
+                return Err(BuildErrorKind::OutOfRange { field, min: 0, max: 100, found }.into());
+            }
         }
         if self.local_origin_given && !self.split {
             let field = "consecutiveLocalOriginFailures";

@@ -38,9 +38,33 @@ pub enum EjectionCause {
     ConsecutiveGatewayFailure,
     /// Too many failures to connect in a row, counted apart from responses.
     ConsecutiveLocalOriginFailure,
+    /// A success rate far below that of the others.
+    SuccessRate,
+    /// The same, for connecting.
+    LocalOriginSuccessRate,
+    /// Too large a share of failures.
+    FailurePercentage,
+    /// The same, for connecting.
+    LocalOriginFailurePercentage,
 }
 
 impl EjectionCause {
+    /// All causes, in the order of Envoy's list.
+    pub const ALL: [Self; 7] = [
+        Self::Consecutive5xx,
+        Self::ConsecutiveGatewayFailure,
+        Self::ConsecutiveLocalOriginFailure,
+        Self::SuccessRate,
+        Self::LocalOriginSuccessRate,
+        Self::FailurePercentage,
+        Self::LocalOriginFailurePercentage,
+    ];
+
+    /// The position in [`ALL`](Self::ALL).
+    pub(super) const fn position(self) -> usize {
+        self as usize
+    }
+
     /// The name in Envoy's counters `ejections_enforced_…` and `ejections_detected_…`.
     #[must_use]
     pub const fn stat_name(self) -> &'static str {
@@ -48,6 +72,10 @@ impl EjectionCause {
             Self::Consecutive5xx => "consecutive_5xx",
             Self::ConsecutiveGatewayFailure => "consecutive_gateway_failure",
             Self::ConsecutiveLocalOriginFailure => "consecutive_local_origin_failure",
+            Self::SuccessRate => "success_rate",
+            Self::LocalOriginSuccessRate => "local_origin_success_rate",
+            Self::FailurePercentage => "failure_percentage",
+            Self::LocalOriginFailurePercentage => "local_origin_failure_percentage",
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What is known about each endpoint and about the cluster as a whole.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::time::Monotonic;
 
 use super::EjectionCause;
+use super::rates::Bucket;
+
+/// How many causes there are.
+const CAUSES: usize = EjectionCause::ALL.len();
 
 /// An endpoint. Outlives the set it was made for, while anyone still reports to it.
 #[derive(Debug, Default)]
@@ -16,6 +20,11 @@ pub(super) struct Host {
     pub(super) consecutive_local_origin: AtomicU32,
     /// A copy of `record.ejected_since.is_some()` that can be read without the lock.
     pub(super) ejected: AtomicBool,
+    /// A copy of `record.degraded_since.is_some()`.
+    pub(super) degraded: AtomicBool,
+    /// Counted only if rates are looked at.
+    pub(super) external: Bucket,
+    pub(super) local_origin: Bucket,
     /// Taken only while the cluster's ledger is held, so never waited for.
     record: Mutex<Record>,
 }
@@ -25,9 +34,13 @@ pub(super) struct Host {
 pub(super) struct Record {
     pub(super) ejected_since: Option<Monotonic>,
     pub(super) last_return: Option<Monotonic>,
+    pub(super) degraded_since: Option<Monotonic>,
+    pub(super) last_recovery: Option<Monotonic>,
     pub(super) ejections: u32,
     /// The multiplier `k` of the backoff.
     pub(super) backoff: u32,
+    /// The same for the time as a degraded endpoint.
+    pub(super) degraded_backoff: u32,
     pub(super) jitter_millis: u64,
     /// The endpoint left the set: late events are dropped (LB-OD-21).
     pub(super) gone: bool,
@@ -39,14 +52,6 @@ impl Host {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn counter(&self, cause: EjectionCause) -> &AtomicU32 {
-        match cause {
-            EjectionCause::Consecutive5xx => &self.consecutive_5xx,
-            EjectionCause::ConsecutiveGatewayFailure => &self.consecutive_gateway,
-            EjectionCause::ConsecutiveLocalOriginFailure => &self.consecutive_local_origin,
-        }
-    }
-
     /// LB-OD-35.
     pub(super) fn give_back(&self, record: &mut Record, now: Monotonic) {
         record.ejected_since = None;
@@ -55,6 +60,13 @@ impl Host {
         self.consecutive_gateway.store(0, Ordering::Relaxed);
         self.consecutive_local_origin.store(0, Ordering::Relaxed);
         self.ejected.store(false, Ordering::Relaxed);
+    }
+
+    /// The end of the time as a degraded endpoint.
+    pub(super) fn recover(&self, record: &mut Record, now: Monotonic) {
+        record.degraded_since = None;
+        record.last_recovery = Some(now);
+        self.degraded.store(false, Ordering::Relaxed);
     }
 }
 
@@ -65,8 +77,8 @@ pub(super) struct Cluster {
     ledger: Mutex<Ledger>,
     /// Grows with every change of a verdict.
     pub(super) generation: AtomicU64,
-    pub(super) detected: [AtomicU64; 3],
-    pub(super) enforced: [AtomicU64; 3],
+    pub(super) detected: [AtomicU64; CAUSES],
+    pub(super) enforced: [AtomicU64; CAUSES],
     pub(super) overflow: AtomicU64,
 }
 
@@ -82,21 +94,14 @@ impl Cluster {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whoever reads the new number also reads the verdicts that were written before.
     pub(super) fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
     }
 }
 
-pub(super) fn position(cause: EjectionCause) -> usize {
-    match cause {
-        EjectionCause::Consecutive5xx => 0,
-        EjectionCause::ConsecutiveGatewayFailure => 1,
-        EjectionCause::ConsecutiveLocalOriginFailure => 2,
-    }
-}
-
-pub(super) fn count(counters: &[AtomicU64; 3], cause: EjectionCause) {
-    if let Some(counter) = counters.get(position(cause)) {
+pub(super) fn count(counters: &[AtomicU64; CAUSES], cause: EjectionCause) {
+    if let Some(counter) = counters.get(cause.position()) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -111,14 +116,15 @@ pub struct OutlierStats {
     pub ejections_enforced_total: u64,
     /// `ejections_overflow`: refused, since too many were out already.
     pub ejections_overflow: u64,
-    detected: [u64; 3],
-    enforced: [u64; 3],
+    detected: [u64; CAUSES],
+    enforced: [u64; CAUSES],
 }
 
 impl OutlierStats {
     pub(super) fn of(cluster: &Cluster) -> Self {
-        let load =
-            |counters: &[AtomicU64; 3]| counters.each_ref().map(|counter| counter.load(Ordering::Relaxed));
+        let load = |counters: &[AtomicU64; CAUSES]| {
+            counters.each_ref().map(|counter| counter.load(Ordering::Relaxed))
+        };
         let enforced = load(&cluster.enforced);
         Self {
             ejections_active: cluster.ledger().ejected,
@@ -132,12 +138,12 @@ impl OutlierStats {
     /// `ejections_detected_<cause>`: the threshold was reached, whatever followed.
     #[must_use]
     pub fn detected(&self, cause: EjectionCause) -> u64 {
-        self.detected.get(position(cause)).copied().unwrap_or_default()
+        self.detected.get(cause.position()).copied().unwrap_or_default()
     }
 
     /// `ejections_enforced_<cause>`.
     #[must_use]
     pub fn enforced(&self, cause: EjectionCause) -> u64 {
-        self.enforced.get(position(cause)).copied().unwrap_or_default()
+        self.enforced.get(cause.position()).copied().unwrap_or_default()
     }
 }

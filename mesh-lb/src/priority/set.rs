@@ -91,6 +91,7 @@ impl PrioritySet {
     /// An endpoint that is not usable is unhealthy, whatever discovery says (LB-HOST-03).
     #[must_use]
     pub fn new<K>(set: &EndpointSet<K>, config: &PrioritySetConfig, usable: &impl Usable) -> Self {
+        let verdict_degrades = |index| usable.is_degraded(index);
         let members: Box<[Member]> = set
             .iter()
             .map(|(index, endpoint)| {
@@ -100,7 +101,11 @@ impl PrioritySet {
                     weight: endpoint.weight().get(),
                     locality: set.locality_of(index),
                     usable,
-                    health: if usable { endpoint.status().coarse() } else { Health::Unhealthy },
+                    health: match endpoint.status().coarse() {
+                        _ if !usable => Health::Unhealthy,
+                        Health::Healthy if verdict_degrades(index) => Health::Degraded,
+                        health => health,
+                    },
                     excluded: endpoint.status().is_excluded(),
                 }
             })

@@ -207,7 +207,7 @@ fn the_time_out_grows_and_shrinks() {
             since = Some(now);
         }
         now += 0.2;
-        if !detector.sweep(seconds(now)).returned.is_empty() {
+        if !detector.sweep(seconds(now), &mut draw).returned.is_empty() {
             durations.push(((now - since.take().unwrap()) * 10.0).round());
         }
     }
@@ -219,7 +219,7 @@ fn the_time_out_grows_and_shrinks() {
     let before = backoff();
     for quiet in 1..=before + 2 {
         now += 0.2;
-        detector.sweep(seconds(now));
+        detector.sweep(seconds(now), &mut draw);
         assert_eq!(backoff(), before.saturating_sub(quiet));
     }
     let ejection = detector.record(at(0), Outcome::Status(500), seconds(now), &mut draw).unwrap();
@@ -271,7 +271,7 @@ fn state_follows_the_key_to_the_next_set() {
     assert_eq!(report(&new, 0, Outcome::Status(500), 1, seconds(1.0)), Some(1));
     // Late events: for b nothing happens, for a the old detector and the new one are the same.
     assert_eq!(report(&old, 1, Outcome::Status(500), 10, seconds(1.0)), None);
-    assert_eq!(old.sweep(seconds(60.0)).returned, [at(0), at(2)]);
+    assert_eq!(old.sweep(seconds(60.0), &mut SplitMix64::new(1)).returned, [at(0), at(2)]);
     assert!(new.is_usable(at(1)) && new.is_usable(at(0)));
     assert_eq!((new.stats().ejections_active, new.stats()), (0, old.stats()));
 }
@@ -282,7 +282,7 @@ fn other_settings_keep_the_state() {
     report(&detector, 0, Outcome::Status(500), 4, seconds(0.0));
     let detector = detector.with_config(all_may_go().base_ejection_time(Duration::from_secs(1))).unwrap();
     assert_eq!(report(&detector, 0, Outcome::Status(500), 1, seconds(0.0)), Some(1));
-    assert_eq!(detector.sweep(seconds(1.0)).returned, [at(0)]);
+    assert_eq!(detector.sweep(seconds(1.0), &mut SplitMix64::new(1)).returned, [at(0)]);
 }
 
 #[test]
@@ -413,7 +413,7 @@ proptest! {
                             *multiplier = multiplier.saturating_sub(1);
                         }
                     }
-                    prop_assert_eq!(detector.sweep(moment).returned, returned, "at {}", now);
+                    prop_assert_eq!(detector.sweep(moment, &mut draw).returned, returned, "at {}", now);
                 }
             }
             let out = u32::try_from(model.iter().filter(|host| host.2.is_some()).count()).unwrap();
