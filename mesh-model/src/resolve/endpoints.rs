@@ -3,10 +3,10 @@
 
 use super::{Resource, ResourceSet, Service, ServicePort, ServiceResolution, ServiceSource, selects};
 use crate::common::StringMap;
-use crate::kind::Kind;
 use crate::kubernetes::{self, EndpointSlice, IntOrString, Pod};
 use crate::meta::ObjectRef;
 use crate::networking::{ServiceEntry, WorkloadEntry};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -130,18 +130,13 @@ impl ResourceSet {
     }
 
     fn kubernetes_endpoints(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
-        let slices: Vec<Resource<'_, EndpointSlice>> = self
-            .all::<EndpointSlice>()
-            .filter(|slice| {
-                slice.namespace() == service.namespace
-                    && slice.object.metadata.labels.get("kubernetes.io/service-name") == Some(&service.name)
-            })
-            .collect();
+        let slices = self.index.slices(&service.namespace, &service.name);
         if slices.is_empty() {
             return self.selected_pods(service, port);
         }
-        let mut out = Vec::new();
-        for slice in slices {
+        let mut out: Vec<Endpoint> = Vec::new();
+        let mut known: HashMap<Address, Vec<usize>> = HashMap::new();
+        for slice in slices.iter().filter_map(|at| self.at::<EndpointSlice>(*at)) {
             if slice.address_type == kubernetes::AddressType::Fqdn {
                 continue;
             }
@@ -150,7 +145,9 @@ impl ResourceSet {
                 for address in &endpoint.addresses {
                     let endpoint = self.slice_endpoint(slice, endpoint, address, number);
                     // Slices may overlap while they are rearranged.
-                    if !out.contains(&endpoint) {
+                    let same = known.entry(endpoint.address.clone()).or_default();
+                    if !same.iter().any(|at| out.get(*at) == Some(&endpoint)) {
+                        same.push(out.len());
                         out.push(endpoint);
                     }
                 }
@@ -211,11 +208,10 @@ impl ResourceSet {
             return Vec::new();
         }
         let mut out = Vec::new();
-        for pod in self.all::<Pod>().filter(|pod| {
-            pod.namespace() == service.namespace
-                && selects(&spec.spec.selector, &pod.object.metadata.labels)
-                && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-        }) {
+        for pod in self.pods_selected(&service.namespace, &spec.spec.selector) {
+            if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
+                continue;
+            }
             let number = match &port.target {
                 IntOrString::Int(number) => *number,
                 IntOrString::String(name) => {
@@ -238,7 +234,7 @@ impl ResourceSet {
     }
 
     fn pod_by_ip(&self, namespace: &str, ip: &str) -> Option<Resource<'_, Pod>> {
-        self.all::<Pod>().find(|pod| pod.namespace() == namespace && pod.ips().any(|other| other == ip))
+        self.at(self.index.pod_by_ip(namespace, ip)?)
     }
 
     fn pod_endpoint(&self, pod: Resource<'_, Pod>, address: &str, port: u32) -> Endpoint {
@@ -265,8 +261,7 @@ impl ResourceSet {
     }
 
     fn node_locality(&self, node: &str) -> Locality {
-        let found =
-            self.objects().iter().find(|object| object.kind == Kind::Node && object.metadata.name == node);
+        let found = self.index.node(node).and_then(|at| self.objects().get(at));
         let Some(labels) = found.map(|object| &object.metadata.labels) else { return Locality::default() };
         let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).cloned().unwrap_or_default();
         Locality {
@@ -323,16 +318,12 @@ impl ResourceSet {
     ) -> Option<Vec<Endpoint>> {
         let selector = &entry.workload_selector.as_ref()?.labels;
         let mut out = Vec::new();
-        for workload in self.all::<WorkloadEntry>().filter(|found| found.namespace() == service.namespace) {
-            let mut labels = workload.spec.labels.clone();
-            labels.extend(workload.object.metadata.labels.clone());
-            if selects(selector, &labels) && !workload.address.is_empty() {
+        for (workload, labels) in self.workload_entries_selected(&service.namespace, selector) {
+            if !workload.address.is_empty() {
                 out.push(Endpoint { labels, workload: Some(workload.reference()), ..of(workload.spec) });
             }
         }
-        for pod in self.all::<Pod>().filter(|pod| {
-            pod.namespace() == service.namespace && selects(selector, &pod.object.metadata.labels)
-        }) {
+        for pod in self.pods_selected(&service.namespace, selector) {
             if let Some(ip) = pod.ips().next() {
                 out.push(self.pod_endpoint(pod, ip, target));
             }

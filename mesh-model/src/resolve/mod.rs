@@ -4,7 +4,7 @@
 //!
 //! | question | answer |
 //! |---|---|
-//! | what does a host name mean | [`names`] |
+//! | what does a host name mean, and which of many hosts cover it | [`names`], [`HostIndex`] |
 //! | who sees an object | [`ResourceSet::visibility`] |
 //! | which VirtualServices apply to a proxy, in which order | [`ResourceSet::mesh_virtual_services`], [`ResourceSet::gateway_virtual_services`] |
 //! | what does a VirtualService say once delegates are followed | [`ResourceSet::http_routes`] |
@@ -20,10 +20,14 @@ mod destination_rules;
 mod endpoints;
 mod export;
 mod gateways;
+mod host_index;
+mod index;
 pub mod names;
 mod policies;
 mod services;
 mod sidecars;
+#[cfg(test)]
+mod tests;
 mod traffic_policy;
 mod virtual_services;
 
@@ -32,6 +36,7 @@ pub use destination_rules::DestinationRuleView;
 pub use endpoints::{Address, Endpoint, Health, Locality};
 pub use export::Visibility;
 pub use gateways::{ServerHost, server_hosts};
+pub use host_index::HostIndex;
 pub use policies::{Attached, PeerAuthenticationView, Selection};
 pub use services::{Service, ServicePort, ServiceResolution, ServiceSource};
 pub use sidecars::Egress;
@@ -42,7 +47,7 @@ use crate::common::StringMap;
 use crate::mesh_config::MeshConfig;
 use crate::meta::ObjectRef;
 use crate::object::{Object, Typed};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 
 /// An object together with its typed body; dereferences to the body.
@@ -117,6 +122,25 @@ pub fn selects(selector: &StringMap, labels: &StringMap) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
+/// Of objects of one kind, namespace and name the last, as for whoever applies them one after the other
+/// (ROUTE-APPLY-11, MODEL-DOC-13). Objects without a name are nobody's equal.
+fn last_of_each(mut objects: Vec<Object>) -> Vec<Object> {
+    let mut seen = HashSet::new();
+    let mut again = HashSet::new();
+    for (index, object) in objects.iter().enumerate().rev() {
+        let metadata = &object.metadata;
+        if !metadata.name.is_empty() && !seen.insert((&object.kind, &metadata.namespace, &metadata.name)) {
+            again.insert(index);
+        }
+    }
+    let mut index = 0;
+    objects.retain(|_| {
+        index += 1;
+        !again.contains(&(index - 1))
+    });
+    objects
+}
+
 /// Objects with the indexes that name resolution needs.
 ///
 /// Objects that are not [usable](Object::is_usable) are left out, as Istio would not admit them, except policies:
@@ -150,6 +174,7 @@ pub struct ResourceSet {
     domain: String,
     /// Indexes into `objects`, oldest first, by kind.
     by_kind: HashMap<crate::Kind, Vec<usize>>,
+    index: index::Index,
     services: services::Index,
     rules: destination_rules::Index,
 }
@@ -164,8 +189,9 @@ impl ResourceSet {
 
     /// Indexes `objects` for another cluster domain.
     pub fn with_cluster_domain(objects: Vec<Object>, mesh: MeshConfig, domain: &str) -> Self {
-        let objects: Vec<Object> =
-            objects.into_iter().filter(|object| object.is_usable() || object.must_deny()).collect();
+        let objects = last_of_each(
+            objects.into_iter().filter(|object| object.is_usable() || object.must_deny()).collect(),
+        );
         let mut order: Vec<usize> = (0..objects.len()).collect();
         // Objects without a timestamp count as newer than those with one, among themselves in order of input
         // (MODEL-META-5, MODEL-RES-32).
@@ -190,9 +216,11 @@ impl ResourceSet {
             mesh,
             domain: domain.to_owned(),
             by_kind,
+            index: index::Index::default(),
             services: services::Index::default(),
             rules: destination_rules::Index::default(),
         };
+        set.index = index::Index::build(&set);
         set.services = services::Index::build(&set);
         set.rules = destination_rules::Index::build(&set);
         set
@@ -206,15 +234,20 @@ impl ResourceSet {
     /// Like [`ResourceSet::all`], with the place of each in [`ResourceSet::objects`].
     fn indexed<T: Typed + 'static>(&self) -> impl Iterator<Item = (usize, Resource<'_, T>)> {
         let indexes = self.by_kind.get(&T::kind()).map_or(&[][..], Vec::as_slice);
-        indexes.iter().filter_map(|index| {
-            let object = self.objects.get(*index)?;
-            Some((*index, Resource { object, spec: T::of(object)? }))
-        })
+        indexes.iter().filter_map(|index| Some((*index, self.at(*index)?)))
+    }
+
+    /// The typed object at a place in [`ResourceSet::objects`].
+    fn at<T: Typed + 'static>(&self, index: usize) -> Option<Resource<'_, T>> {
+        let object = self.objects.get(index)?;
+        Some(Resource { object, spec: T::of(object)? })
     }
 
     /// The object of that type, namespace and name.
+    ///
+    /// Cost: a hash lookup.
     pub fn find<T: Typed + 'static>(&self, namespace: &str, name: &str) -> Option<Resource<'_, T>> {
-        self.all::<T>().find(|found| found.name() == name && found.namespace() == namespace)
+        self.at(self.index.named(&T::kind(), namespace, name)?)
     }
 
     /// All objects, in order of input.

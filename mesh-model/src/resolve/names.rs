@@ -15,7 +15,7 @@ use std::net::IpAddr;
 /// assert_eq!(full_name("reviews.prod", "shop", "cluster.local"), "reviews.prod"); // never completed
 /// ```
 pub fn full_name<'h>(host: &'h str, namespace: &str, domain: &str) -> Cow<'h, str> {
-    if host.is_empty() || host.starts_with('*') || host.contains('.') || host.parse::<IpAddr>().is_ok() {
+    if host.is_empty() || host == "*" || host.contains('.') || host.parse::<IpAddr>().is_ok() {
         Cow::Borrowed(host)
     } else {
         Cow::Owned(service_name(host, namespace, domain))

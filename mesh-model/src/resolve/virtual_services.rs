@@ -3,6 +3,7 @@
 use super::names::{self, GatewayReference, gateway_reference};
 use super::{Egress, Proxy, Resource, ResourceSet};
 use crate::networking::VirtualService;
+use std::collections::{HashMap, HashSet};
 
 impl ResourceSet {
     /// All VirtualServices that `namespace` sees, in three runs: private ones of the namespace, those that name it,
@@ -58,6 +59,28 @@ impl ResourceSet {
                 !found.hosts.is_empty() && refers_to(&found.gateways, found.namespace(), namespace, name)
             })
             .collect()
+    }
+
+    /// The answers of [`ResourceSet::gateway_virtual_services`] for all Gateways that a VirtualService names, by the
+    /// Gateway's namespace and name.
+    pub fn virtual_services_by_gateway(
+        &self,
+        proxy_namespace: &str,
+    ) -> HashMap<(String, String), Vec<Resource<'_, VirtualService>>> {
+        let mut out: HashMap<_, Vec<Resource<'_, VirtualService>>> = HashMap::new();
+        for found in self.virtual_services(proxy_namespace) {
+            if found.hosts.is_empty() {
+                continue;
+            }
+            let references = found.gateways.iter().map(|text| gateway_reference(text, found.namespace()));
+            // A Gateway may be named twice, in different ways.
+            for reference in references.collect::<HashSet<_>>() {
+                if let GatewayReference::Gateway { namespace, name } = reference {
+                    out.entry((namespace, name)).or_default().push(found);
+                }
+            }
+        }
+        out
     }
 
     /// The full names of a VirtualService's hosts (MODEL-RES-1).
