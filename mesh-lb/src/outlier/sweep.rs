@@ -191,3 +191,7 @@ impl OutlierDetector {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/outlier_rates.rs"]
+mod tests;

@@ -120,7 +120,7 @@ fn the_gateway_trigger_comes_first() {
 
 #[test]
 fn events_without_split_become_statuses() {
-    // LB-OD-11
+    // LB-OD-10, LB-OD-11: every event there is
     for (outcome, gateway, ejects) in [
         (Outcome::ConnectFailure, true, true),
         (Outcome::ConnectTimeout, true, true),
