@@ -14,6 +14,7 @@ mod locality;
 mod locality_scheduler;
 mod outlier;
 mod priority;
+mod publish;
 mod random;
 mod reselect;
 mod round_robin;
@@ -42,6 +43,7 @@ pub use priority::{
     Availability, Choice, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,
     PrioritySetConfig, Standing,
 };
+pub use publish::{Published, Subscriber};
 pub use random::Random;
 pub use reselect::{PreviousPriorities, reselect};
 pub use round_robin::RoundRobin;

@@ -1,8 +1,8 @@
 //! Retries as a share of the requests (spec 4.4).
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::sync::{AtomicU64, Ordering};
 use crate::time::Monotonic;
 
 /// The limit on retries as a share of the requests (LB-RET-02). Default: 20 percent, at least 3 at a time.

@@ -1,9 +1,10 @@
 //! The counts, and the permits that keep them right.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::time::Monotonic;
 
 use super::budget::RecentRequests;
@@ -14,6 +15,8 @@ use super::{Limits, Resource};
 /// Each `try_` method admits or refuses one thing. What is admitted is counted until its [`Permit`] is dropped,
 /// on whatever path: end, error, cancellation or panic (LB-CB-28). Admission is one atomic exchange and never
 /// exceeds the limit, where the peer may by a few (LB-CB-21).
+///
+/// The `try_` methods give permits that borrow the breaker. For one that can be sent away see [`Permit::new`].
 ///
 /// Cheap to clone; clones share the counts. All operations are lock-free, without ordering between counters, of
 /// which each has a cache line of its own.
@@ -93,34 +96,33 @@ impl CircuitBreaker {
     ///
     /// # Errors
     /// At the limit. The request then stays in the queue; Envoy counts `upstream_cx_overflow`.
-    pub fn try_connection(&self) -> Result<Permit, Overflow> {
-        self.admit(Resource::Connections, self.limits.get(Resource::Connections))
+    #[inline]
+    pub fn try_connection(&self) -> Result<Permit<&Self>, Overflow> {
+        Permit::new(self, Resource::Connections, Monotonic::ZERO)
     }
 
     /// Counts a connection to an endpoint that has none, which is allowed over any limit (LB-CB-23).
-    pub fn first_connection(&self) -> Permit {
-        self.counts.connections.current.fetch_add(1, Ordering::Relaxed);
-        self.permit(Resource::Connections)
+    #[inline]
+    pub fn first_connection(&self) -> Permit<&Self> {
+        Permit::first_connection(self)
     }
 
     /// Admits a request to the queue for a connection, even if one is opened for it at once (LB-CB-22).
     ///
     /// # Errors
     /// At the limit. The request then fails with 503 and flag UO; Envoy counts `upstream_rq_pending_overflow`.
-    pub fn try_pending(&self) -> Result<Permit, Overflow> {
-        self.admit(Resource::PendingRequests, self.limits.get(Resource::PendingRequests))
+    #[inline]
+    pub fn try_pending(&self) -> Result<Permit<&Self>, Overflow> {
+        Permit::new(self, Resource::PendingRequests, Monotonic::ZERO)
     }
 
     /// Admits a request to a connection. `now` is used only for a retry budget with an interval.
     ///
     /// # Errors
     /// At the limit. The request then fails with 503 and flag UO; Envoy counts `upstream_rq_active_overflow`.
-    pub fn try_request(&self, now: Monotonic) -> Result<Permit, Overflow> {
-        let permit = self.admit(Resource::Requests, self.limits.get(Resource::Requests))?;
-        if let Some(interval) = self.limits.budget().and_then(super::RetryBudget::interval) {
-            self.counts.recent.record(now, interval);
-        }
-        Ok(permit)
+    #[inline]
+    pub fn try_request(&self, now: Monotonic) -> Result<Permit<&Self>, Overflow> {
+        Permit::new(self, Resource::Requests, now)
     }
 
     /// Admits a retry, from the decision to retry to the end of the attempt (LB-RET-01, LB-RET-02).
@@ -128,8 +130,9 @@ impl CircuitBreaker {
     /// # Errors
     /// At the limit or over the budget. The failed response is then passed on with flag UO; Envoy counts
     /// `upstream_rq_retry_overflow`.
-    pub fn try_retry(&self, now: Monotonic) -> Result<Permit, Overflow> {
-        self.admit(Resource::Retries, self.retry_limit(now))
+    #[inline]
+    pub fn try_retry(&self, now: Monotonic) -> Result<Permit<&Self>, Overflow> {
+        Permit::new(self, Resource::Retries, now)
     }
 
     /// How many retries may run at a time at this moment.
@@ -169,31 +172,79 @@ impl CircuitBreaker {
         self.counts.gauge(resource).overflows.load(Ordering::Relaxed)
     }
 
-    fn admit(&self, resource: Resource, limit: u32) -> Result<Permit, Overflow> {
-        let gauge = self.counts.gauge(resource);
-        // One exchange tests and counts, so the limit holds for any number of workers.
-        let below = |current: u32| (current < limit).then(|| current + 1);
-        if gauge.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_err() {
-            gauge.overflows.fetch_add(1, Ordering::Relaxed);
-            return Err(Overflow { resource, limit });
+    #[inline]
+    fn admit(&self, resource: Resource, now: Monotonic) -> Result<(), Overflow> {
+        let limit = match resource {
+            Resource::Retries => self.retry_limit(now),
+            _ => self.limits.get(resource),
+        };
+        let current = &self.counts.gauge(resource).current;
+        if limit == u32::MAX {
+            // Not limited, which is Istio's default: nothing to compare with (LB-DES-16).
+            current.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // One exchange tests and counts, so the limit holds for any number of workers.
+            let below = |current: u32| (current < limit).then(|| current + 1);
+            if current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_err() {
+                return Err(self.overflow(resource, limit));
+            }
         }
-        Ok(self.permit(resource))
+        if resource == Resource::Requests
+            && let Some(interval) = self.limits.budget().and_then(super::RetryBudget::interval)
+        {
+            self.counts.recent.record(now, interval);
+        }
+        Ok(())
     }
 
-    fn permit(&self, resource: Resource) -> Permit {
-        Permit { counts: Arc::clone(&self.counts), resource }
+    #[cold]
+    fn overflow(&self, resource: Resource, limit: u32) -> Overflow {
+        self.counts.gauge(resource).overflows.fetch_add(1, Ordering::Relaxed);
+        Overflow { resource, limit }
     }
 }
 
-/// Something admitted and counted; dropping it ends the count.
+/// Something admitted and counted; dropping it, for whatever reason, ends the count (LB-CB-28).
+///
+/// `B` is how the permit holds the breaker: a reference where the request lives no longer than it does, an
+/// `Rc<CircuitBreaker>` on a worker of one thread, a `CircuitBreaker` (which is cheap to clone) for a permit that
+/// changes threads. Only with the last does a permit cost two more atomic operations.
 #[derive(Debug)]
 #[must_use = "what was admitted counts as ended when the permit is dropped"]
-pub struct Permit {
-    counts: Arc<Counts>,
+pub struct Permit<B: Borrow<CircuitBreaker> = CircuitBreaker> {
+    breaker: B,
     resource: Resource,
 }
 
-impl Permit {
+impl<B: Borrow<CircuitBreaker>> Permit<B> {
+    /// Admits one of `resource`. `now` is used only for retries and requests, and only if there is a retry budget
+    /// with an interval.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use mesh_lb::{CircuitBreaker, Limits, Monotonic, Overflow, Permit, Resource};
+    /// fn begin(breaker: &Rc<CircuitBreaker>, now: Monotonic) -> Result<Permit<Rc<CircuitBreaker>>, Overflow> {
+    ///     Permit::new(Rc::clone(breaker), Resource::Requests, now) // outlives the borrow
+    /// }
+    /// # assert!(begin(&Rc::new(CircuitBreaker::new(Limits::new())), Monotonic::ZERO).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// At the limit, or over the retry budget.
+    #[inline]
+    pub fn new(breaker: B, resource: Resource, now: Monotonic) -> Result<Self, Overflow> {
+        breaker.borrow().admit(resource, now)?;
+        Ok(Self { breaker, resource })
+    }
+
+    /// Counts a connection to an endpoint that has none, which is allowed over any limit (LB-CB-23).
+    #[inline]
+    pub fn first_connection(breaker: B) -> Self {
+        let resource = Resource::Connections;
+        breaker.borrow().counts.gauge(resource).current.fetch_add(1, Ordering::Relaxed);
+        Self { breaker, resource }
+    }
+
     /// What was admitted.
     #[must_use]
     pub fn resource(&self) -> Resource {
@@ -201,9 +252,10 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl<B: Borrow<CircuitBreaker>> Drop for Permit<B> {
+    #[inline]
     fn drop(&mut self) {
-        self.counts.gauge(self.resource).current.fetch_sub(1, Ordering::Relaxed);
+        self.breaker.borrow().counts.gauge(self.resource).current.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

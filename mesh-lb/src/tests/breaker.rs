@@ -53,7 +53,7 @@ fn exactly_the_limit_is_admitted() {
 fn istio_limits_nothing() {
     // LB-CB-02: 2^32 - 1, not 1024
     let breaker = CircuitBreaker::new(Limits::default());
-    let permits: Vec<Permit> = (0..5_000).map(|_| breaker.try_request(NOW).unwrap()).collect();
+    let permits: Vec<_> = (0..5_000).map(|_| breaker.try_request(NOW).unwrap()).collect();
     assert_eq!(breaker.current(Resource::Requests), 5_000);
     drop(permits);
     assert_eq!(breaker.limits().get(Resource::Retries), u32::MAX);
@@ -130,7 +130,7 @@ fn a_budget_allows_a_share_of_the_requests() {
     let limits = Limits::new().max_retries(1).retry_budget(RetryBudget::new());
     let breaker = CircuitBreaker::new(limits);
     assert_eq!(breaker.retry_limit(NOW), 3); // an idle service
-    let mut permits: Vec<Permit> = (0..24).map(|_| breaker.try_request(NOW).unwrap()).collect();
+    let mut permits: Vec<_> = (0..24).map(|_| breaker.try_request(NOW).unwrap()).collect();
     assert_eq!(breaker.retry_limit(NOW), 4); // trunc(4.8)
     permits.push(breaker.try_pending().unwrap());
     assert_eq!(breaker.retry_limit(NOW), 5);
