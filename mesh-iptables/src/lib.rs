@@ -6,6 +6,8 @@
 // compare a live table with, and a walk through `RulePlan::chain` is all a simulator needs (`tests/support/walk.rs`
 // is a small one).
 pub mod annotations;
+#[cfg(feature = "apply")]
+pub mod apply;
 mod chain;
 mod cidrs;
 mod config;
