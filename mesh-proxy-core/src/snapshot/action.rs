@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mesh_model::{FieldPath, ObjectRef};
 use mesh_route::{
     Attempt, CorsPolicy, DirectResponse, Fault, HeaderPlan, Mirror, PathRewrite, Redirect, RetryPolicy,
     Timeouts, WeightedSplit,
@@ -21,6 +22,30 @@ pub struct Route {
     pub action: RouteAction,
     /// Fault injection; applies to every action (`ROUTE-FLT-01`).
     pub fault: Option<Fault>,
+    /// The rule that it was made of; `None` if no object asks for it, as for the default route of a service.
+    pub source: Option<RouteSource>,
+}
+
+/// The HTTP rule of a VirtualService that a route was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteSource {
+    /// The VirtualService that holds the action: of a rule that delegates, the delegate.
+    pub object: Arc<ObjectRef>,
+    /// Index in its `http`.
+    pub rule: usize,
+    /// Index in the rule's `match`; `None` for a rule without, and for one whose conditions are merged from a root's
+    /// and a delegate's.
+    pub block: Option<usize>,
+}
+
+impl RouteSource {
+    /// `spec.http[0].match[1]`
+    #[must_use]
+    pub fn path(&self) -> FieldPath {
+        let rule = FieldPath::new().field("spec").field("http").index(self.rule);
+        self.block.map_or(rule.clone(), |block| rule.field("match").index(block))
+    }
 }
 
 /// Redirect, direct response, or forward, in this precedence (`ROUTE-ACT-01`).

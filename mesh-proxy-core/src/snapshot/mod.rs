@@ -12,7 +12,7 @@ mod issue;
 mod listener;
 mod protection;
 
-pub use action::{Destination, Forward, Retries, Route, RouteAction};
+pub use action::{Destination, Forward, Retries, Route, RouteAction, RouteSource};
 #[cfg(feature = "net")]
 pub(crate) use balancing::Algorithm;
 pub use balancing::Balancing;

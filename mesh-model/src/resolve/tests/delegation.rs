@@ -3,6 +3,7 @@
 use super::{object, set};
 use crate::networking::VirtualService;
 use crate::networking::virtual_service::HttpRoute;
+use crate::resolve::Resource;
 
 /// The rules that a root's rule with `block` becomes, handing over to `rules` of a VirtualService in namespace `b`.
 fn merged(root: &str, rules: &str) -> Vec<HttpRoute> {
@@ -55,7 +56,7 @@ fn roots_and_delegates_route_deleg_01_model_res_17() {
     );
     let everything = crate::resolve::Egress::everything();
     let list = found.mesh_virtual_services(&super::sidecar("a"), &everything);
-    assert_eq!(list.iter().map(|found| found.name()).collect::<Vec<_>>(), ["root"]);
+    assert_eq!(list.iter().map(Resource::name).collect::<Vec<_>>(), ["root"]);
 }
 
 /// A delegate that is not exported to the root's namespace, has hosts, or delegates itself: the rule vanishes.

@@ -1,16 +1,16 @@
 //! The gateway role: Gateways, the VirtualServices bound to them, one listener for each address and port (section 1.5
 //! of the route reference).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mesh_model::common::Protocol;
 use mesh_model::kubernetes::{IntOrString, Pod};
-use mesh_model::networking::Gateway;
 use mesh_model::networking::gateway::Server;
-use mesh_model::resolve::{Proxy, Resource, ResourceSet, ServiceSource, hosts_on_server, selects};
+use mesh_model::networking::{Gateway, VirtualService};
+use mesh_model::resolve::{HostIndex, Proxy, Resource, ResourceSet, ServiceSource, hosts_on_server, selects};
 
 use super::clusters::Clusters;
 use super::issues::{Issues, spec};
@@ -34,6 +34,9 @@ enum Use<'a> {
     NotServed,
 }
 
+/// Servers by where they listen.
+type Uses<'a> = BTreeMap<(IpAddr, u16), Use<'a>>;
+
 /// The listeners of a gateway proxy.
 pub(super) fn listeners(
     set: &ResourceSet,
@@ -42,17 +45,19 @@ pub(super) fn listeners(
     clusters: &mut Clusters,
     issues: &mut Issues,
 ) -> Vec<HttpListener> {
-    let mut uses: BTreeMap<(IpAddr, u16), Use<'_>> = BTreeMap::new();
+    let mut uses = Uses::default();
+    let fronts = fronts(set, proxy);
     for gateway in set.gateways_for(proxy) {
         for (index, server) in gateway.spec.servers.iter().enumerate() {
-            place(set, proxy, gateway, index, server, &mut uses, issues);
+            place(&fronts, gateway, index, server, &mut uses, issues);
         }
     }
+    let bound = Bound::new(set, proxy);
     let mut out = Vec::new();
     for ((ip, port), found) in uses {
         let Use::Http(servers) = found else { continue };
         let Some(first) = servers.first() else { continue };
-        let plans = virtual_hosts(set, proxy, &servers, clusters, issues);
+        let plans = virtual_hosts(set, proxy, &bound, &servers, clusters, issues);
         out.push(HttpListener {
             key: ListenerKey { ip, port },
             role: Role::Gateway,
@@ -69,12 +74,11 @@ pub(super) fn listeners(
 
 /// Files a server under the addresses and ports it listens on.
 fn place<'a>(
-    set: &'a ResourceSet,
-    proxy: &Proxy,
+    fronts: &Fronts,
     gateway: Resource<'a, Gateway>,
     index: usize,
     server: &'a Server,
-    uses: &mut BTreeMap<(IpAddr, u16), Use<'a>>,
+    uses: &mut Uses<'a>,
     issues: &mut Issues,
 ) {
     let object = gateway.reference();
@@ -94,7 +98,7 @@ fn place<'a>(
         let message = format!("protocol `{}` is not served yet: the server is left out", port.protocol);
         issues.warning(&object, at().field("port"), message);
     }
-    for listening in listening_ports(set, proxy, port.number) {
+    for listening in listening_ports(fronts, port.number) {
         let Some(listening) = u16::try_from(listening).ok().filter(|port| *port > 0) else {
             let message = format!("port is {listening}, must be within 1 to 65535: the server is left out");
             issues.error(&object, at().field("port").field("number"), message);
@@ -122,30 +126,40 @@ fn bind(text: &str) -> Option<IpAddr> {
     if text.is_empty() { Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) } else { text.parse().ok() }
 }
 
-/// Where a server of port `number` listens: on the target port of the Services in front of the gateway's pod, if one
-/// of them has that port (ROUTE-APPLY-49).
-fn listening_ports(set: &ResourceSet, proxy: &Proxy, number: u32) -> Vec<u32> {
-    let mut out = Vec::new();
+/// Target ports of the Services in front of the gateway's pod, by Service port.
+type Fronts = HashMap<u32, Vec<u32>>;
+
+fn fronts(set: &ResourceSet, proxy: &Proxy) -> Fronts {
+    let mut out = Fronts::new();
     for service in set.services() {
         let selector =
             service.object(set).and_then(|object| object.as_service()).map(|found| &found.spec.selector);
         let in_front = service.source == ServiceSource::Kubernetes
             && service.namespace == proxy.namespace
             && selector.is_some_and(|selector| !selector.is_empty() && selects(selector, &proxy.labels));
-        let (true, Some(port)) = (in_front, service.port(number)) else { continue };
-        let target = match &port.target {
-            IntOrString::Int(target) => Some(*target),
-            IntOrString::String(name) => named_port(set, proxy, name),
-            _ => None,
-        };
-        if let Some(target) = target.filter(|target| !out.contains(target)) {
-            out.push(target);
+        if !in_front {
+            continue;
+        }
+        let mut seen = HashSet::new();
+        for port in service.ports.iter().filter(|port| seen.insert(port.number)) {
+            let target = match &port.target {
+                IntOrString::Int(target) => Some(*target),
+                IntOrString::String(name) => named_port(set, proxy, name),
+                _ => None,
+            };
+            let targets = out.entry(port.number).or_default();
+            if let Some(target) = target.filter(|target| !targets.contains(target)) {
+                targets.push(target);
+            }
         }
     }
-    if out.is_empty() {
-        out.push(number);
-    }
     out
+}
+
+/// Where a server of port `number` listens: on the target port of the Services in front of the gateway's pod, if one
+/// of them has that port (ROUTE-APPLY-49).
+fn listening_ports(fronts: &Fronts, number: u32) -> Vec<u32> {
+    fronts.get(&number).filter(|targets| !targets.is_empty()).cloned().unwrap_or_else(|| vec![number])
 }
 
 /// The number of a port that the gateway's pods declare by name.
@@ -162,14 +176,9 @@ fn named_port(set: &ResourceSet, proxy: &Proxy, name: &str) -> Option<u32> {
 
 /// `Gateway default/bookinfo-gateway`, more of them joined.
 fn name(servers: &[Placed<'_>]) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for placed in servers {
-        let name = placed.gateway.reference().to_string();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.join(", ")
+    let mut seen = HashSet::new();
+    let names = servers.iter().map(|placed| placed.gateway.reference().to_string());
+    names.filter(|name| seen.insert(name.clone())).collect::<Vec<_>>().join(", ")
 }
 
 /// What a host of the listener is made of.
@@ -181,36 +190,92 @@ struct HostPlan {
     from: HashSet<Origin>,
 }
 
-/// A VirtualService as seen through a Gateway.
-type Origin = (String, String, String, String);
+/// A VirtualService, by its place among those bound to the Gateway of that namespace and name, seen through a server
+/// with that port number.
+type Origin = (String, String, usize, u32);
+
+/// The VirtualServices bound to Gateways, by the Gateway's namespace and name.
+struct Bound<'a> {
+    by_gateway: HashMap<(String, String), BoundTo<'a>>,
+}
+
+/// The VirtualServices of one Gateway in order, with their hosts.
+struct BoundTo<'a> {
+    list: Vec<(Resource<'a, VirtualService>, Vec<String>)>,
+    /// Places in the list.
+    by_host: HostIndex<usize>,
+}
+
+impl<'a> Bound<'a> {
+    fn new(set: &'a ResourceSet, proxy: &Proxy) -> Self {
+        let by_gateway = set.virtual_services_by_gateway(&proxy.namespace);
+        let indexed = |found: Vec<Resource<'a, VirtualService>>| {
+            let list: Vec<_> =
+                found.into_iter().map(|found| (found, set.virtual_service_hosts(found))).collect();
+            let hosts = |(at, (_, hosts)): (usize, &(_, Vec<String>))| {
+                hosts.iter().map(|host| (host.clone(), at)).collect::<Vec<_>>()
+            };
+            let by_host = list.iter().enumerate().flat_map(hosts).collect();
+            BoundTo { list, by_host }
+        };
+        Self { by_gateway: by_gateway.into_iter().map(|(name, found)| (name, indexed(found))).collect() }
+    }
+
+    /// Those that can have a host on a server, in order: their places, and the entries of the server that overlap.
+    fn on_server(&self, gateway: &(String, String), hosts: &[String]) -> Vec<Candidate<'_, 'a>> {
+        let Some(bound) = self.by_gateway.get(gateway) else { return Vec::new() };
+        let offered = mesh_model::resolve::server_hosts(hosts, &gateway.0);
+        let mut entries: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (offer, entry) in offered.iter().zip(hosts) {
+            let places: BTreeSet<usize> = bound.by_host.overlapping(&offer.host).copied().collect();
+            for place in places {
+                entries.entry(place).or_default().push(entry.clone());
+            }
+        }
+        let candidate = |(place, entries): (usize, Vec<String>)| {
+            let (found, hosts) = bound.list.get(place)?;
+            Some(Candidate { place, found: *found, hosts, entries })
+        };
+        entries.into_iter().filter_map(candidate).collect()
+    }
+}
+
+/// A VirtualService that may have a host on a server.
+struct Candidate<'b, 'a> {
+    place: usize,
+    found: Resource<'a, VirtualService>,
+    hosts: &'b [String],
+    /// The server's hosts that overlap its own.
+    entries: Vec<String>,
+}
 
 /// The virtual hosts of one listener: every VirtualService on every server, host by host (ROUTE-APPLY-38 to -48).
 fn virtual_hosts(
     set: &ResourceSet,
     proxy: &Proxy,
+    bound: &Bound<'_>,
     servers: &[Placed<'_>],
     clusters: &mut Clusters,
     issues: &mut Issues,
 ) -> Vec<Plan> {
-    // ROUTE-APPLY-49: rules go by the server's number. Servers that only meet on the target port have the first's.
-    let port = servers.first().map_or(0, |placed| placed.number);
-    let mut order: Vec<String> = Vec::new();
+    let mut order: Vec<(String, u32)> = Vec::new();
     let mut hosts: HashMap<String, HostPlan> = HashMap::new();
     let mut compiled: HashMap<Origin, Rc<Vec<Rule>>> = HashMap::new();
-    let mut redirected: Vec<String> = Vec::new();
+    let mut redirected: Vec<(String, u32)> = Vec::new();
     for placed in servers {
         let (namespace, gateway) = (placed.gateway.namespace(), placed.gateway.name());
         let redirect = placed.server.tls.as_ref().is_some_and(|tls| tls.https_redirect);
         let server_hosts = server_hosts(&placed.server.hosts);
+        // ROUTE-APPLY-49: rules go by the server's number, wherever it listens.
+        let port = placed.number;
         let scope = Scope { set, proxy, port, gateway: Some((namespace, gateway)), imported: None };
-        for found in set.gateway_virtual_services(&proxy.namespace, namespace, gateway) {
-            let own = set.virtual_service_hosts(found);
-            let kept = hosts_on_server(server_hosts, namespace, &own, found.namespace());
+        let through = (namespace.to_owned(), gateway.to_owned());
+        for Candidate { place, found, hosts: own, entries } in bound.on_server(&through, server_hosts) {
+            let kept = hosts_on_server(&entries, namespace, own, found.namespace());
             if kept.is_empty() {
                 continue;
             }
-            let origin: Origin =
-                (found.namespace().into(), found.name().into(), namespace.into(), gateway.into());
+            let origin: Origin = (namespace.into(), gateway.into(), place, port);
             let part = Rc::clone(
                 compiled
                     .entry(origin.clone())
@@ -221,7 +286,7 @@ fn virtual_hosts(
             }
             for host in kept {
                 let plan = hosts.entry(host.clone()).or_insert_with(|| {
-                    order.push(host);
+                    order.push((host, port));
                     HostPlan::default()
                 });
                 plan.tls_required |= redirect;
@@ -231,24 +296,26 @@ fn virtual_hosts(
             }
         }
         if redirect {
-            redirected.extend(redirect_hosts(server_hosts, namespace));
+            let hosts = redirect_hosts(server_hosts, namespace);
+            redirected.extend(hosts.into_iter().map(|host| (host, port)));
         }
     }
-    for host in redirected {
+    for (host, port) in redirected {
         let plan = hosts.entry(host.clone()).or_insert_with(|| {
-            order.push(host);
+            order.push((host, port));
             HostPlan::default()
         });
         plan.tls_required = true;
     }
     if order.is_empty() {
         // ROUTE-APPLY-47: every request is answered with 404, by a virtual host.
+        let port = servers.first().map_or(0, |placed| placed.number);
         let name = format!("blackhole:{port}");
         return vec![Plan { name, domains: vec!["*".to_owned()], tls_required: false, rules: Vec::new() }];
     }
     order
         .into_iter()
-        .filter_map(|host| {
+        .filter_map(|(host, port)| {
             let plan = hosts.remove(&host)?;
             let name = format!("{host}:{port}");
             let domain = super::hosts::literal(&host);

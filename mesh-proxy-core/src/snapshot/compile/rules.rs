@@ -1,6 +1,10 @@
 //! The HTTP rules of a VirtualService as an ordered list of routes for one listener (sections 1.8 and 3.1 of the
 //! route reference).
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use mesh_model::ObjectRef;
 use mesh_model::networking::VirtualService;
 use mesh_model::networking::virtual_service::HttpMatchRequest;
 use mesh_model::resolve::{EffectiveRoute, Resource, entry_applies};
@@ -11,7 +15,7 @@ use super::clusters::Clusters;
 use super::conditions::{conditions, is_catch_all};
 use super::issues::{Fault, Issues, spec};
 use super::scope::Scope;
-use crate::snapshot::Route;
+use crate::snapshot::{Route, RouteSource};
 
 /// One route and when it applies.
 #[derive(Clone, Debug)]
@@ -39,11 +43,12 @@ pub(super) fn rules(
         let blocks = &http.route.matches;
         let kept = blocks.iter().enumerate().filter(|(_, block)| applies(block, &http, scope));
         let mut whole = blocks.is_empty();
+        let object = Arc::new(http.source.clone());
         if blocks.is_empty() {
-            intact &= push(&mut out, route(&http, None, scope, clusters, issues), &http, issues);
+            intact &= push(&mut out, route(&http, &object, None, scope, clusters, issues), &http, issues);
         }
         for (index, block) in kept {
-            let made = route(&http, Some((index, block)), scope, clusters, issues);
+            let made = route(&http, &object, Some((index, block)), scope, clusters, issues);
             intact &= push(&mut out, made, &http, issues);
             if is_catch_all(block) {
                 whole = true;
@@ -90,12 +95,19 @@ fn applies(block: &HttpMatchRequest, http: &EffectiveRoute<'_>, scope: &Scope<'_
 
 fn route(
     http: &EffectiveRoute<'_>,
+    object: &Arc<ObjectRef>,
     block: Option<(usize, &HttpMatchRequest)>,
     scope: &Scope<'_>,
     clusters: &mut Clusters,
     issues: &mut Issues,
 ) -> Result<Rule, Fault> {
     let at = spec().field("http").index(http.index);
+    let merged = matches!(http.route, Cow::Owned(_));
+    let source = RouteSource {
+        object: Arc::clone(object),
+        rule: http.index,
+        block: block.map(|(index, _)| index).filter(|_| !merged),
+    };
     let when = match block {
         Some((index, block)) => conditions(block, &at.clone().field("match").index(index))?,
         None => Conditions::any(),
@@ -106,7 +118,7 @@ fn route(
     let (action, fault) = actions::action(&mut context, when.path_match())?;
     Ok(Rule {
         when,
-        route: Route { name: name.into(), action, fault },
+        route: Route { name: name.into(), action, fault, source: Some(source) },
         catch_all: block.is_none_or(is_catch_all),
     })
 }

@@ -10,7 +10,7 @@ use mesh_model::common::Protocol;
 use mesh_model::networking::sidecar::{CaptureMode, IstioEgressListener, OutboundTrafficPolicyMode};
 use mesh_model::networking::{Sidecar, VirtualService};
 use mesh_model::resolve::{
-    Egress, Proxy, Resource, ResourceSet, Service, ServicePort, ServiceResolution, names,
+    Egress, HostIndex, Proxy, Resource, ResourceSet, Service, ServicePort, ServiceResolution,
 };
 use mesh_model::{FieldPath, ObjectRef};
 use mesh_route::{DirectResponse, HeaderPlan, Timeouts, WeightedSplit};
@@ -114,6 +114,8 @@ struct Port<'a> {
     imported: Imported<'a>,
     /// Services that have the port.
     services: BTreeMap<&'a str, (&'a Service, &'a ServicePort)>,
+    /// Their names.
+    by_host: HostIndex<&'a str>,
     virtual_services: Vec<Resource<'a, VirtualService>>,
     /// The VirtualService whose host fits a service best, by its place (ROUTE-APPLY-22).
     best: HashMap<&'a str, usize>,
@@ -134,7 +136,8 @@ impl<'a> Port<'a> {
             .collect();
         let virtual_services = set.mesh_virtual_services(proxy, egress);
         let best = best_by_service(set, &virtual_services, services.keys().copied());
-        Self { set, proxy, number, imported, services, virtual_services, best }
+        let by_host = services.keys().map(|host| (*host, *host)).collect();
+        Self { set, proxy, number, imported, services, by_host, virtual_services, best }
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -185,7 +188,7 @@ impl<'a> Port<'a> {
     ) -> Option<Wrapper<'a>> {
         let hosts: Vec<String> =
             self.set.virtual_service_hosts(found).iter().map(|host| host.to_ascii_lowercase()).collect();
-        let touches = |host: &String| self.services.keys().any(|service| names::overlaps(host, service));
+        let touches = |host: &String| self.by_host.overlapping(host).next().is_some();
         // ROUTE-APPLY-19
         if self.number != 80 && !hosts.iter().any(touches) {
             return None;
@@ -206,21 +209,20 @@ impl<'a> Port<'a> {
                 None => standalone.push(host),
             }
         }
+        let mut present: HashSet<&str> = services.iter().map(|service| service.hostname.as_str()).collect();
         for host in wild {
-            let mut covers = false;
-            for (name, (service, port)) in &self.services {
-                if !names::is_subset_of(name, &host) {
-                    continue;
-                }
-                covers = true;
-                let present = services.iter().any(|other| other.hostname == service.hostname);
-                if self.best.get(name) == Some(&at) && can_own(port) && !present {
+            let mut covered: Vec<&str> = self.by_host.covered_by(&host).copied().collect();
+            // ROUTE-APPLY-23
+            if covered.is_empty() {
+                standalone.push(host);
+                continue;
+            }
+            covered.sort_unstable();
+            for name in covered {
+                let Some((service, port)) = self.services.get(name) else { continue };
+                if self.best.get(name) == Some(&at) && can_own(port) && present.insert(name) {
                     services.push(service);
                 }
-            }
-            // ROUTE-APPLY-23
-            if !covers {
-                standalone.push(host);
             }
         }
         // ROUTE-APPLY-24
@@ -253,8 +255,12 @@ impl<'a> Port<'a> {
             cors: None,
             mirrors: Vec::new(),
         };
-        let route =
-            Route { name: "default".into(), action: RouteAction::Forward(forward.into()), fault: None };
+        let route = Route {
+            name: "default".into(),
+            action: RouteAction::Forward(forward.into()),
+            fault: None,
+            source: None,
+        };
         Rule { when: everything(), route, catch_all: true }
     }
 
@@ -337,7 +343,7 @@ impl<'a> Port<'a> {
             let action = RouteAction::Direct(response, HeaderPlan::default());
             Rule {
                 when: everything(),
-                route: Route { name: name.into(), action, fault: None },
+                route: Route { name: name.into(), action, fault: None, source: None },
                 catch_all: true,
             }
         });
@@ -368,16 +374,11 @@ fn best_by_service<'a>(
     virtual_services: &[Resource<'_, VirtualService>],
     services: impl Iterator<Item = &'a str>,
 ) -> HashMap<&'a str, usize> {
-    let mut hosts: Vec<(String, usize)> = Vec::new();
+    let mut hosts = HostIndex::default();
     for (at, found) in virtual_services.iter().enumerate() {
-        hosts.extend(set.virtual_service_hosts(*found).iter().map(|host| (host.to_ascii_lowercase(), at)));
+        for host in set.virtual_service_hosts(*found) {
+            hosts.insert(&host, at);
+        }
     }
-    // Stable: of equal hosts the earlier VirtualService stays first.
-    hosts.sort_by(|(a, _), (b, _)| names::by_specificity(a, b));
-    services
-        .filter_map(|service| {
-            let (_, at) = hosts.iter().find(|(host, _)| names::is_subset_of(service, host))?;
-            Some((service, *at))
-        })
-        .collect()
+    services.filter_map(|service| Some((service, *hosts.covering(service).next()?))).collect()
 }
