@@ -10,16 +10,19 @@
 
 mod actions;
 mod admission;
+mod applies;
 mod authz;
 mod bookinfo;
 mod clusters;
 mod delegation;
 mod gateway;
 mod hosts;
+mod laws;
 mod matching;
 mod mesh;
 mod mutual_tls;
 mod paths;
+mod precedence;
 mod providers;
 mod selection;
 mod tokens;

@@ -141,6 +141,16 @@ impl World {
         Self { compiled: compile(&loaded.objects, &context("default")) }
     }
 
+    /// Compiles what the loader reads without validation: rules that Istio would not admit have a meaning too.
+    pub(crate) fn unvalidated<S: AsRef<str>>(parts: &[S]) -> Self {
+        let text: String = parts.iter().map(AsRef::as_ref).collect();
+        let mut options = Options::default();
+        options.validate = false;
+        let loaded = load([Source::new("case.yaml", &text)], &options);
+        assert!(!loaded.has_errors(), "{:#?}\n{text}", loaded.diagnostics);
+        Self { compiled: compile(&loaded.objects, &context("default")) }
+    }
+
     /// The only listener of a role.
     pub(crate) fn listener(&self, role: Role) -> &HttpListener {
         let found: Vec<_> =
