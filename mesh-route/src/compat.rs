@@ -185,6 +185,10 @@ impl Headers for JoinedHeaders<'_> {
     fn values<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n [u8]> {
         self.0.values(name)
     }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::domain::{HostPattern, split_port};
 use crate::head::{Headers, RequestHead};
+use crate::near::{self, NearMiss};
 use crate::rule::{RuleId, Unmet};
 use crate::table::{VirtualHost, is_routable};
 
@@ -34,6 +36,20 @@ pub struct Explanation<'t> {
     pub outcome: Outcome,
     /// Every rule of the virtual host, in order; empty when none was tried.
     pub rules: Vec<RuleTrace>,
+    /// Domains of other virtual hosts that may have been meant, at most five; only where no rule matches.
+    pub nearest: Vec<NearDomain<'t>>,
+}
+
+/// A domain that looks like the host of the request and does not cover it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NearDomain<'t> {
+    /// The domain.
+    pub domain: &'t HostPattern,
+    /// The name of its virtual host.
+    pub virtual_host: &'t str,
+    /// Why it does not cover the host.
+    pub near: NearMiss,
 }
 
 /// How a lookup ends.
@@ -71,6 +87,8 @@ pub struct Refusal {
     /// What was found and what was wanted, in words. Values of headers and claims are not quoted: they may be
     /// secrets.
     pub reason: String,
+    /// Why that is nearly right, if it is.
+    pub near: Option<NearMiss>,
 }
 
 /// The parts of a rule.
@@ -96,20 +114,29 @@ pub enum Condition {
 }
 
 impl<'t> Explanation<'t> {
-    pub(crate) fn no_virtual_host() -> Self {
-        Self { virtual_host: None, outcome: Outcome::NoVirtualHost, rules: Vec::new() }
+    pub(crate) fn no_virtual_host<A: 't>(
+        hosts: impl Iterator<Item = &'t VirtualHost<A>>,
+        authority: &str,
+    ) -> Self {
+        Self {
+            virtual_host: None,
+            outcome: Outcome::NoVirtualHost,
+            rules: Vec::new(),
+            nearest: nearest(hosts, authority),
+        }
     }
 
     pub(crate) fn of_host<A, H: Headers + ?Sized>(
         host: &'t VirtualHost<A>,
+        hosts: impl Iterator<Item = &'t VirtualHost<A>>,
         head: &RequestHead<'_, H>,
     ) -> Self {
         let virtual_host = Some(host.name());
         if host.tls_required() && head.scheme() != "https" {
-            return Self { virtual_host, outcome: Outcome::TlsRequired, rules: Vec::new() };
+            return Self::without_rules(virtual_host, Outcome::TlsRequired);
         }
         if !is_routable(head) {
-            return Self { virtual_host, outcome: Outcome::NotRoutable, rules: Vec::new() };
+            return Self::without_rules(virtual_host, Outcome::NotRoutable);
         }
         let trace = |(number, (when, _)): (u32, (&crate::Conditions, _))| RuleTrace {
             rule: RuleId(number),
@@ -117,71 +144,127 @@ impl<'t> Explanation<'t> {
         };
         let rules: Vec<RuleTrace> = (0..).zip(host.rules()).map(trace).collect();
         let winner = rules.iter().find(|trace| trace.refusal.is_none()).map(|trace| trace.rule);
-        Self { virtual_host, outcome: winner.map_or(Outcome::NoRoute, Outcome::Route), rules }
+        let nearest = match winner {
+            Some(_) => Vec::new(),
+            None => nearest(hosts.filter(|other| !std::ptr::eq(*other, host)), head.authority()),
+        };
+        Self { virtual_host, outcome: winner.map_or(Outcome::NoRoute, Outcome::Route), rules, nearest }
     }
+
+    fn without_rules(virtual_host: Option<&'t str>, outcome: Outcome) -> Self {
+        Self { virtual_host, outcome, rules: Vec::new(), nearest: Vec::new() }
+    }
+}
+
+fn nearest<'t, A: 't>(
+    hosts: impl Iterator<Item = &'t VirtualHost<A>>,
+    authority: &str,
+) -> Vec<NearDomain<'t>> {
+    const MOST: usize = 5;
+    let wanted = split_port(authority).0;
+    let domains = hosts.flat_map(|host| host.domains().iter().map(move |domain| (host, domain)));
+    let near = domains.filter_map(|(host, domain)| {
+        let near = near::domain(domain.as_str(), wanted)?;
+        Some(NearDomain { domain, virtual_host: host.name(), near })
+    });
+    // What is only spelt alike comes last.
+    let (mut likely, guesses): (Vec<_>, Vec<_>) = near.partition(|near| near.near != NearMiss::Misspelt);
+    likely.extend(guesses);
+    likely.truncate(MOST);
+    likely
 }
 
 impl Refusal {
     fn new<H: Headers + ?Sized>(unmet: Unmet<'_>, head: &RequestHead<'_, H>) -> Self {
-        let (condition, reason) = match unmet {
+        let (condition, reason, near) = match unmet {
             Unmet::Path(want) => {
-                let near = want.near_miss(head.path()).map(|near| format!(" ({near})")).unwrap_or_default();
-                (Condition::Path, format!("path `{}` is not {want}{near}", head.path()))
+                (Condition::Path, format!("path `{}` is not {want}", head.path()), near::path(want, head))
             }
-            Unmet::Method(want) => (Condition::Method, format!("method `{}` is not {want}", head.method())),
-            Unmet::Scheme(want) => (Condition::Scheme, format!("scheme `{}` is not {want}", head.scheme())),
-            Unmet::Authority(want) => {
-                (Condition::Authority, format!("authority `{}` is not {want}", head.authority()))
-            }
+            Unmet::Method(want) => (
+                Condition::Method,
+                format!("method `{}` is not {want}", head.method()),
+                near::text(want, head.method().as_bytes()),
+            ),
+            Unmet::Scheme(want) => (
+                Condition::Scheme,
+                format!("scheme `{}` is not {want}", head.scheme()),
+                near::text(want, head.scheme().as_bytes()),
+            ),
+            Unmet::Authority(want) => (
+                Condition::Authority,
+                format!("authority `{}` is not {want}", head.authority()),
+                near::authority(want, head.authority()),
+            ),
             Unmet::Header(header) if header.invert => {
-                let name = header.subject.name();
+                let (name, value) = (header.subject.name(), &header.value);
                 (
                     Condition::WithoutHeader,
-                    format!("header `{name}` counts as {}, which is excluded", header.value),
+                    format!("header `{name}` counts as {value}, which is excluded"),
+                    None,
                 )
             }
             Unmet::Header(header) => {
                 let name = header.subject.name();
                 let missing = matches!(&header.subject, crate::header::Subject::Line(name) if head.headers().first(name).is_none());
                 let found = if missing { "is missing" } else { "is different" };
-                (Condition::Header, format!("header `{name}` {found}, wanted {}", header.value))
+                let reason = format!("header `{name}` {found}, wanted {}", header.value);
+                (Condition::Header, reason, near::header(header, head))
             }
             Unmet::Query(query) => {
                 let found = head.query().and_then(|text| crate::query::first_value(text, &query.name));
                 let found = found.map_or_else(|| "is missing".into(), |value| format!("is `{value}`"));
-                (
-                    Condition::QueryParam,
-                    format!("query parameter `{}` {found}, wanted {}", query.name, query.value),
-                )
+                let reason = format!("query parameter `{}` {found}, wanted {}", query.name, query.value);
+                (Condition::QueryParam, reason, near::query(query, head.query()))
             }
             Unmet::Claim(claim) => {
                 let found = if head.claims().is_none() { "no verified token" } else { "no such value" };
                 let what = if claim.invert { "is excluded" } else { found };
-                (Condition::Claim, format!("claim `{}`: {what}, condition is {}", claim.key, claim.value))
+                let reason = format!("claim `{}`: {what}, condition is {}", claim.key, claim.value);
+                (Condition::Claim, reason, None)
             }
         };
-        Self { condition, reason }
+        Self { condition, reason, near }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        match &self.near {
+            Some(near) => write!(f, " ({near})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for NearDomain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "domain `{}` of virtual host {}: {}", self.domain, self.virtual_host, self.near)
     }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(host) = self.virtual_host else {
-            return f.write_str("no virtual host covers the authority\n");
-        };
-        write!(f, "virtual host {host}: ")?;
+        match self.virtual_host {
+            Some(host) => write!(f, "virtual host {host}: "),
+            None => f.write_str("no virtual host covers the authority"),
+        }?;
         match self.outcome {
             Outcome::Route(rule) => writeln!(f, "rule {rule} matches"),
             Outcome::TlsRequired => writeln!(f, "TLS is required and the scheme is not https"),
             Outcome::NotRoutable => writeln!(f, "the target is no path, no rule can match"),
-            Outcome::NoRoute | Outcome::NoVirtualHost => writeln!(f, "no rule matches"),
+            Outcome::NoRoute => writeln!(f, "no rule matches"),
+            Outcome::NoVirtualHost => writeln!(f),
         }?;
         for RuleTrace { rule, refusal } in &self.rules {
             match refusal {
-                Some(refusal) => writeln!(f, "  {rule}: {}", refusal.reason)?,
+                Some(refusal) => writeln!(f, "  {rule}: {refusal}")?,
                 None if self.outcome == Outcome::Route(*rule) => writeln!(f, "  {rule}: matches")?,
                 None => writeln!(f, "  {rule}: would match, an earlier rule already did")?,
             }
+        }
+        for near in &self.nearest {
+            writeln!(f, "  perhaps meant: {near}")?;
         }
         Ok(())
     }

@@ -29,6 +29,12 @@ pub trait Headers {
     fn first<'h>(&'h self, name: &'h str) -> Option<&'h [u8]> {
         self.values(name).next()
     }
+
+    /// The names of all headers, in any letter case, also more than once. Only explanations ask, for names that look like
+    /// a missing one; without it they cannot tell.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::empty()
+    }
 }
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
@@ -37,11 +43,19 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
             .filter(move |(key, _)| key.as_ref().eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_ref())
     }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|(name, _)| name.as_ref())
+    }
 }
 
 impl<N: AsRef<str>, V: AsRef<[u8]>, const LEN: usize> Headers for [(N, V); LEN] {
     fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         self.as_slice().values(name)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.as_slice().names()
     }
 }
 
@@ -49,11 +63,19 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for Vec<(N, V)> {
     fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         self.as_slice().values(name)
     }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.as_slice().names()
+    }
 }
 
 impl<H: Headers + ?Sized> Headers for &H {
     fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         (**self).values(name)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        (**self).names()
     }
 }
 
@@ -61,6 +83,10 @@ impl<H: Headers + ?Sized> Headers for &H {
 impl Headers for http::HeaderMap {
     fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         self.get_all(name).into_iter().map(http::HeaderValue::as_bytes)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(http::HeaderName::as_str)
     }
 }
 
@@ -196,6 +222,7 @@ mod tests {
         assert_eq!(values, [&b"ann"[..], b"\xFF"], "line by line, in order (ROUTE-MATCH-23)");
         assert_eq!(lines.first("accept"), Some(&b""[..]));
         assert_eq!(lines.first("x-none"), None);
+        assert_eq!(lines.names().filter(|name| name.eq_ignore_ascii_case("accept")).count(), 1);
         // No request can carry it, so it is missing; it must not make a lookup fail either.
         assert_eq!(lines.first("not a name@"), None);
     }

@@ -193,7 +193,7 @@ fn resolve_dots(path: &str, keep_parameters: bool) -> String {
 
 // DIFFERENCE ROUTE-PATH-08: of a path of slashes alone Envoy leaves two, as the first and the last. Here it is `/`, which is
 // what it means.
-fn merge_slashes(path: &mut String) {
+pub(crate) fn merge_slashes(path: &mut String) {
     let mut previous = '\0';
     path.retain(|current| {
         let keep = current != '/' || previous != '/';

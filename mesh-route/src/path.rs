@@ -155,40 +155,11 @@ impl PathMatch {
         }
     }
 
-    /// What a reader should know when `path` only just fails.
-    pub(crate) fn near_miss(&self, path: &str) -> Option<&'static str> {
-        let path = path.as_bytes();
-        let folded = |text: &[u8]| {
-            path.len() >= text.len() && path.iter().zip(text).all(|(a, b)| a.eq_ignore_ascii_case(b))
-        };
+    pub(crate) fn pattern(&self) -> Option<&Pattern> {
         match &self.kind {
-            Kind::Exact(text) | Kind::Prefix(text) | Kind::SegmentPrefix(text)
-                if self.matches_folded(path, text) =>
-            {
-                Some("only the letter case differs")
-            }
-            Kind::Exact(text) | Kind::Prefix(text) if text.strip_suffix(b"/") == Some(path) => {
-                Some("the trailing slash is missing")
-            }
-            Kind::Exact(text) if path.strip_suffix(b"/") == Some(&**text) => {
-                Some("the path has a trailing slash")
-            }
-            Kind::Exact(text) | Kind::Prefix(text) if text.contains(&b'?') => {
-                Some("the query is never part of the path")
-            }
-            Kind::SegmentPrefix(text) if folded(text) => Some("the prefix ends inside a segment"),
-            _ => None,
+            Kind::Regex(pattern) => Some(pattern),
+            Kind::Exact(_) | Kind::Prefix(_) | Kind::SegmentPrefix(_) => None,
         }
-    }
-
-    fn matches_folded(&self, path: &[u8], text: &[u8]) -> bool {
-        let Some(head) = path.get(..text.len()) else { return false };
-        let ends = match self.kind {
-            Kind::Exact(_) => path.len() == text.len(),
-            Kind::SegmentPrefix(_) => matches!(path.get(text.len()), None | Some(b'/')),
-            _ => true,
-        };
-        ends && !self.ignore_case && head.eq_ignore_ascii_case(text)
     }
 }
 

@@ -62,6 +62,7 @@ pub(crate) struct Pattern {
     /// Bytes every match starts with.
     literal: Box<[u8]>,
     groups: usize,
+    alphabet: RegexAlphabet,
 }
 
 impl Pattern {
@@ -112,7 +113,24 @@ impl Pattern {
                 let detail = format!("the compiled program takes more than {} bytes", limits.compiled_size);
                 PatternError::new(pattern, TooLarge, detail)
             })?;
-        Ok(Self { regex, source: pattern.into(), literal: literal.into(), groups: translated.groups })
+        Ok(Self {
+            regex,
+            source: pattern.into(),
+            literal: literal.into(),
+            groups: translated.groups,
+            alphabet: limits.alphabet,
+        })
+    }
+
+    /// The same pattern, satisfied by a part of a text. For explanations: it is compiled anew.
+    pub(crate) fn unanchored(&self) -> Option<Self> {
+        Self::anywhere(&self.source, &Limits::new().pattern_len(usize::MAX).alphabet(self.alphabet)).ok()
+    }
+
+    /// The same pattern, without regard to letter case. For explanations: it is compiled anew.
+    pub(crate) fn folded(&self) -> Option<Self> {
+        let folded = ["(?i)", &self.source].concat();
+        Self::whole(&folded, &Limits::new().pattern_len(usize::MAX).alphabet(self.alphabet)).ok()
     }
 
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {

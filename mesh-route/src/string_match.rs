@@ -72,6 +72,22 @@ impl StringMatch {
         matches!(&self.0, Kind::Exact(text) if **text == *wanted)
     }
 
+    pub(crate) fn pattern(&self) -> Option<&Pattern> {
+        match &self.0 {
+            Kind::Regex(pattern) => Some(pattern),
+            Kind::Exact(_) | Kind::Prefix(_) | Kind::Present => None,
+        }
+    }
+
+    /// The text of an exact match or a prefix, and whether it is the former.
+    pub(crate) fn text(&self) -> Option<(&[u8], bool)> {
+        match &self.0 {
+            Kind::Exact(text) => Some((text, true)),
+            Kind::Prefix(text) => Some((text, false)),
+            Kind::Regex(_) | Kind::Present => None,
+        }
+    }
+
     /// Whether this asks for presence only.
     pub fn is_presence(&self) -> bool {
         matches!(self.0, Kind::Present)

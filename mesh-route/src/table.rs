@@ -263,11 +263,15 @@ impl<A> RouteTable<A> {
 
     /// Says for every rule of the chosen virtual host whether it accepts, and if not, which condition refused.
     ///
-    /// Walks the same conditions as [`lookup`](Self::lookup), one by one and without the index. Allocates.
+    /// Says what is nearly right, too: a slash, letter case, a port, a name with a slip. Where no rule matches, also which
+    /// domains look like the host that was asked for.
+    ///
+    /// Walks the same conditions as [`lookup`](Self::lookup), one by one and without the index. Allocates, and compiles
+    /// anew each regular expression that refuses: it is for one request that somebody asks about, not for all.
     pub fn explain<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> Explanation<'_> {
         match self.virtual_host(head.authority()) {
-            Some(host) => Explanation::of_host(host, head),
-            None => Explanation::no_virtual_host(),
+            Some(host) => Explanation::of_host(host, self.virtual_hosts(), head),
+            None => Explanation::no_virtual_host(self.virtual_hosts(), head.authority()),
         }
     }
 
