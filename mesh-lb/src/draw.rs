@@ -83,3 +83,11 @@ pub(crate) fn halves(value: u64) -> (u32, u32) {
     let pair = ((value >> 32) as u32, value as u32);
     pair
 }
+
+/// A number in 0..1 from the upper 53 bits.
+#[inline]
+pub(crate) fn unit(value: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
+    let unit = (value >> 11) as f64 / (1_u64 << 53) as f64;
+    unit
+}

@@ -8,6 +8,9 @@ use crate::health::ActiveRequests;
 use crate::locality_scheduler::LocalityScheduler;
 use crate::priority::{HostList, Picked, PriorityLoad, PrioritySet};
 use crate::set::EndpointIndex;
+use crate::time::Monotonic;
+use crate::warmup::Warming;
+use crate::weighted_draw::WeightedDraw;
 
 /// Settings of [`LeastRequest`]. The default is what Istio always means: two choices, bias 1 (LB-MAP-03).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,11 +18,12 @@ pub struct LeastRequestConfig {
     choices: u32,
     bias: f64,
     full_scan: bool,
+    weighted_draw: bool,
 }
 
 impl Default for LeastRequestConfig {
     fn default() -> Self {
-        Self { choices: 2, bias: 1.0, full_scan: false }
+        Self { choices: 2, bias: 1.0, full_scan: false, weighted_draw: false }
     }
 }
 
@@ -48,6 +52,18 @@ impl LeastRequestConfig {
     pub fn full_scan(self) -> Self {
         Self { full_scan: true, ..self }
     }
+
+    /// Draws by effective weight in place of scheduling, where weights differ.
+    ///
+    /// The share of each endpoint is the schedule's, `weight / (active + 1)^bias` over the sum, but picks are
+    /// independent of one another: counts spread as with RANDOM, and the order is not Envoy's. It costs a third
+    /// of the schedule, keeps no state that grows, and loads count at the pick, not one turn earlier.
+    //
+    // DIFFERENCE LB-LR-03: opt-in; the default is the schedule.
+    #[must_use]
+    pub fn weighted_draw(self) -> Self {
+        Self { weighted_draw: true, ..self }
+    }
 }
 
 /// LEAST_REQUEST: of a few random endpoints, the one with the fewest active requests.
@@ -56,12 +72,13 @@ impl LeastRequestConfig {
 /// drawn on a tie (LB-LR-01). With two endpoints, a busy one so still gets a quarter of the picks (LB-LR-02).
 ///
 /// Unequal weights: an earliest-deadline-first schedule whose weights are `weight / (active + 1)^bias`, each
-/// read when the endpoint has just been picked (LB-LR-03). It is not a comparison of two.
+/// read when the endpoint has just been picked (LB-LR-03). It is not a comparison of two. The same while endpoints
+/// warm up (LB-SLOW-03).
 ///
 /// The counts are shared by all workers and come in through [`ActiveRequests`]; the schedule is the worker's own.
 ///
-/// Cost: constant for a pick with equal weights, logarithmic with unequal ones, linear with full scan; no
-/// allocation.
+/// Cost: constant for a pick, several times as much with unequal weights as with equal ones
+/// ([`weighted_draw`](LeastRequestConfig::weighted_draw) lies between), linear with full scan; no allocation.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -82,8 +99,30 @@ pub struct LeastRequest {
     config: LeastRequestConfig,
     start: u64,
     localities: LocalityScheduler,
-    /// One a list of the view; `None` where the weights are equal.
-    schedules: Box<[Option<Edf>]>,
+    /// One a list of the view.
+    lists: Box<[List]>,
+    /// For warm-up.
+    now: Monotonic,
+}
+
+/// A list of the view, close at hand, with the state of picking from it.
+#[derive(Clone, Debug)]
+struct List {
+    priority: u8,
+    panic: bool,
+    hosts: Arc<[EndpointIndex]>,
+    /// `None` where they are equal.
+    weights: Option<Arc<[u32]>>,
+    way: Way,
+}
+
+/// How a list is picked from.
+#[derive(Clone, Debug)]
+enum Way {
+    /// A comparison: weights are equal and nobody warms up.
+    Compare,
+    Schedule(Edf),
+    Draw(WeightedDraw),
 }
 
 impl LeastRequest {
@@ -95,28 +134,65 @@ impl LeastRequest {
         load: &impl ActiveRequests,
         draw: &mut impl Draw,
     ) -> Self {
+        Self::at(view, config, Monotonic::ZERO, load, draw)
+    }
+
+    /// The same at a moment, for a view in which endpoints warm up.
+    #[must_use]
+    pub fn at(
+        view: Arc<PrioritySet>,
+        config: LeastRequestConfig,
+        now: Monotonic,
+        load: &impl ActiveRequests,
+        draw: &mut impl Draw,
+    ) -> Self {
         let start = draw.next_u64();
         let mut balancer = Self {
             view: Arc::clone(&view),
             config,
             start,
             localities: LocalityScheduler::default(),
-            schedules: Box::default(),
+            lists: Box::default(),
+            now,
         };
         balancer.update(view, load);
         balancer
     }
 
+    /// Tells the time, for endpoints that warm up. Nothing is computed here: call it as often as the clock is read
+    /// anyway (LB-DES-22).
+    #[inline]
+    pub fn advance(&mut self, now: Monotonic) {
+        self.now = now;
+    }
+
     /// Goes over to another view, after a change of membership or health. Schedules start afresh (LB-EDF-03).
     pub fn update(&mut self, view: Arc<PrioritySet>, load: &impl ActiveRequests) {
         self.localities = LocalityScheduler::new(&view, self.start);
-        let (bias, start) = (self.config.bias, self.start);
-        let schedule = |list: &HostList| {
-            let weights = list.weights.as_deref()?;
-            let weight = |at: usize| effective_weight(&list.hosts, weights, at, bias, load);
-            Some(Edf::new(weights.len(), start, weight))
+        let (config, start, now) = (&self.config, self.start, self.now);
+        let list = |list: &HostList| {
+            let (hosts, weights) = (&list.hosts, list.weights.as_ref());
+            let way = if weights.is_none() && !list.warming {
+                Way::Compare
+            } else if config.weighted_draw {
+                Way::Draw(WeightedDraw::new(weights.map(AsRef::as_ref)))
+            } else {
+                let warming = view.warming();
+                let weight = |at: usize| {
+                    let weight = weights.and_then(|weights| weights.get(at)).copied().map_or(1.0, f64::from);
+                    effective_weight(weight, hosts, at, config.bias, warming, now, load)
+                };
+                Way::Schedule(Edf::new(hosts.len(), start, weight))
+            };
+            List {
+                priority: list.priority,
+                panic: list.panic,
+                hosts: Arc::clone(hosts),
+                weights: weights.cloned(),
+                way,
+            }
         };
-        self.schedules = view.lists().iter().map(schedule).collect();
+        self.lists = view.lists().iter().map(list).collect();
         self.view = view;
     }
 
@@ -131,7 +207,7 @@ impl LeastRequest {
     /// `load` must not yet count the request that is being placed.
     #[inline]
     pub fn pick(&mut self, load: &impl ActiveRequests, draw: &mut impl Draw) -> Option<Picked> {
-        let at = self.localities.next_list(&self.view, self.view.load(), draw)?;
+        let at = self.localities.next(&self.view, draw)?;
         self.pick_in(at, load, draw)
     }
 
@@ -149,38 +225,63 @@ impl LeastRequest {
 
     #[inline]
     fn pick_in(&mut self, at: usize, load: &impl ActiveRequests, draw: &mut impl Draw) -> Option<Picked> {
-        let list = self.view.lists().get(at)?;
-        let endpoint = match (self.schedules.get_mut(at), &list.weights) {
-            (Some(Some(schedule)), Some(weights)) => {
-                let bias = self.config.bias;
-                let position = schedule.next(|at| effective_weight(&list.hosts, weights, at, bias, load))?;
-                *list.hosts.get(position)?
+        let List { priority, panic, hosts, weights, way } = self.lists.get_mut(at)?;
+        let endpoint = match way {
+            Way::Compare if self.config.full_scan => least_of_all(hosts, load, draw)?,
+            Way::Compare => least_of_some(hosts, self.config.choices, load, draw)?,
+            Way::Schedule(schedule) => {
+                let (bias, warming, now) = (self.config.bias, self.view.warming(), self.now);
+                let position = schedule.next(|at| {
+                    let weight =
+                        weights.as_ref().and_then(|weights| weights.get(at)).copied().map_or(1.0, f64::from);
+                    effective_weight(weight, hosts, at, bias, warming, now, load)
+                })?;
+                *hosts.get(position)?
             }
-            _ if self.config.full_scan => least_of_all(&list.hosts, load, draw)?,
-            _ => least_of_some(&list.hosts, self.config.choices, load, draw)?,
+            Way::Draw(weighted) => {
+                let (bias, warming, now) = (self.config.bias, self.view.warming(), self.now);
+                // How many times too often the endpoint is drawn when it is drawn by its weight alone.
+                let excess = |at| {
+                    let Some(&host) = hosts.get(at) else { return 1.0 };
+                    let busy = busyness(host, bias, load);
+                    warming.map_or(busy, |warming| busy / warming.factor(host, now))
+                };
+                *hosts.get(weighted.next(hosts.len(), excess, draw)?)?
+            }
         };
-        Some(Picked { endpoint, priority: list.priority, panic: list.panic })
+        Some(Picked { endpoint, priority: *priority, panic: *panic })
     }
 }
 
-/// LB-LR-03.
+/// LB-LR-03, and LB-SLOW-04.
 #[inline]
 fn effective_weight(
+    weight: f64,
     hosts: &[EndpointIndex],
-    weights: &[u32],
     at: usize,
     bias: f64,
+    warming: Option<&Warming>,
+    now: Monotonic,
     load: &impl ActiveRequests,
 ) -> f64 {
-    let weight = weights.get(at).copied().map_or(1.0, f64::from);
+    let Some(&host) = hosts.get(at) else { return weight };
+    let weight = match warming {
+        Some(warming) => weight * warming.factor(host, now),
+        None => weight,
+    };
+    weight / busyness(host, bias, load)
+}
+
+/// `(active + 1)^bias`. A bias of 0 does not read the count, one of 1 takes no power.
+#[inline]
+fn busyness(host: EndpointIndex, bias: f64, load: &impl ActiveRequests) -> f64 {
     #[allow(clippy::float_cmp, reason = "1 and 0 are exact settings, not results")]
     let (plain, ignored) = (bias == 1.0, bias == 0.0);
     if ignored {
-        return weight;
+        return 1.0;
     }
-    let active = hosts.get(at).map_or(0, |&host| load.active_requests(host));
-    let busy = f64::from(active) + 1.0;
-    if plain { weight / busy } else { weight / busy.powf(bias) }
+    let busy = f64::from(load.active_requests(host)) + 1.0;
+    if plain { busy } else { busy.powf(bias) }
 }
 
 /// LB-LR-01: two indices come out of one draw.
@@ -201,9 +302,9 @@ fn least_of_some(
     let (mut best, mut least) = (first, load.active_requests(first));
     let mut consider = |host: EndpointIndex| {
         let active = load.active_requests(host);
-        if active < least {
-            (best, least) = (host, active);
-        }
+        // Which of the two is less busy cannot be predicted.
+        best = std::hint::select_unpredictable(active < least, host, best);
+        least = least.min(active);
     };
     consider(second);
     let mut left = choices.saturating_sub(2);

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod active;
+mod alias;
 mod breaker;
 mod draw;
 mod edf;
@@ -21,6 +22,9 @@ mod round_robin;
 mod set;
 mod sync;
 mod time;
+mod warmup;
+mod weighted_draw;
+mod zone;
 
 pub use active::{ActiveCounts, ActiveGuard};
 pub use breaker::{CircuitBreaker, Limits, Overflow, Permit, Resource, RetryBudget};
@@ -49,6 +53,8 @@ pub use reselect::{PreviousPriorities, reselect};
 pub use round_robin::RoundRobin;
 pub use set::{EndpointIndex, EndpointSet};
 pub use time::Monotonic;
+pub use warmup::{FirstHealthy, Warmup};
+pub use zone::{LocalCluster, ZoneAware};
 
 #[cfg(test)]
 mod tests {

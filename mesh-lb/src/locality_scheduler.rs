@@ -8,6 +8,7 @@ use crate::priority::{PriorityLoad, PrioritySet, Target};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LocalityScheduler {
     schedules: Box<[Edf]>,
+    sole_list: Option<usize>,
 }
 
 impl LocalityScheduler {
@@ -16,7 +17,19 @@ impl LocalityScheduler {
         let schedule = |weights: &[f64]| {
             Edf::new(weights.len(), phase, |at| weights.get(at).copied().unwrap_or_default())
         };
-        Self { schedules: view.schedules().iter().map(|localities| schedule(&localities.weights)).collect() }
+        Self {
+            schedules: view.schedules().iter().map(|localities| schedule(&localities.weights)).collect(),
+            sole_list: view.sole_list(),
+        }
+    }
+
+    /// The position of the list to pick from under the view's own load.
+    #[inline]
+    pub(crate) fn next(&mut self, view: &PrioritySet, draw: &mut impl Draw) -> Option<usize> {
+        match self.sole_list {
+            Some(list) => Some(list),
+            None => self.next_list(view, view.load(), draw),
+        }
     }
 
     /// The position of the list to pick from. Draws only if the traffic is spread over priorities.
@@ -39,6 +52,8 @@ impl LocalityScheduler {
                 let at = self.schedules.get_mut(schedule)?.next(weight)?;
                 localities.lists.get(at).copied()
             }
+            Target::Zones(at) => Some(view.zone(at)?.list(draw)),
+            Target::Nothing => None,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::draw::{Draw, halves, scale_u32, scale_u64};
-use crate::priority::{HostList, Picked, PriorityLoad, PrioritySet, Target};
+use crate::alias::AliasTable;
+use crate::draw::{Draw, scale_u64, unit};
+use crate::priority::{Picked, PriorityLoad, PrioritySet, Target};
+use crate::set::EndpointIndex;
 
 /// RANDOM: each eligible endpoint with the same probability, whatever its weight (LB-RAND-01).
 ///
@@ -26,15 +28,45 @@ use crate::priority::{HostList, Picked, PriorityLoad, PrioritySet, Target};
 pub struct Random {
     view: Arc<PrioritySet>,
     /// One a list of the view if weights are honoured, else empty.
-    aliases: Box<[Option<AliasTable>]>,
+    aliases: Box<[Option<Arc<AliasTable>>]>,
     weighted: bool,
+    /// Where all picks are from one list, that list, close at hand (LB-DES-20).
+    sole: Option<Sole>,
+}
+
+#[derive(Clone, Debug)]
+struct Sole {
+    priority: u8,
+    panic: bool,
+    hosts: Arc<[EndpointIndex]>,
+    alias: Option<Arc<AliasTable>>,
+}
+
+impl Sole {
+    fn of(view: &PrioritySet, aliases: &[Option<Arc<AliasTable>>]) -> Option<Self> {
+        let at = view.sole_list()?;
+        let list = view.lists().get(at)?;
+        let alias = aliases.get(at).cloned().flatten();
+        Some(Self { priority: list.priority, panic: list.panic, hosts: Arc::clone(&list.hosts), alias })
+    }
+
+    /// The value is free to be scaled, which is cheaper than the remainder of LB-RAND-01 and spreads it alike.
+    #[inline]
+    fn pick(&self, value: u64) -> Option<Picked> {
+        let at = match &self.alias {
+            Some(alias) => alias.choose(value)?,
+            None => scale_u64(value, self.hosts.len()),
+        };
+        Some(Picked { endpoint: *self.hosts.get(at)?, priority: self.priority, panic: self.panic })
+    }
 }
 
 impl Random {
     /// Envoy's RANDOM: endpoint weights are ignored; locality weights are honoured.
     #[must_use]
     pub fn new(view: Arc<PrioritySet>) -> Self {
-        Self { view, aliases: Box::default(), weighted: false }
+        let sole = Sole::of(&view, &[]);
+        Self { view, aliases: Box::default(), weighted: false, sole }
     }
 
     /// A random choice in proportion to the weights, in constant time (alias method).
@@ -42,8 +74,11 @@ impl Random {
     // DIFFERENCE LB-RAND-01: an addition; no Istio setting leads here.
     #[must_use]
     pub fn weighted(view: Arc<PrioritySet>) -> Self {
-        let aliases = view.lists().iter().map(AliasTable::of).collect();
-        Self { view, aliases, weighted: true }
+        let alias = |weights: &Arc<[u32]>| AliasTable::new(weights).map(Arc::new);
+        let aliases: Box<[_]> =
+            view.lists().iter().map(|list| list.weights.as_ref().and_then(alias)).collect();
+        let sole = Sole::of(&view, &aliases);
+        Self { view, aliases, weighted: true, sole }
     }
 
     /// Goes over to another view.
@@ -60,7 +95,10 @@ impl Random {
     /// A random endpoint; `None` if no endpoint is eligible. Draws one value, two if localities are weighted.
     #[inline]
     pub fn pick(&self, draw: &mut impl Draw) -> Option<Picked> {
-        self.pick_with(self.view.load(), draw)
+        match &self.sole {
+            Some(sole) => sole.pick(draw.next_u64()),
+            None => self.pick_with(self.view.load(), draw),
+        }
     }
 
     /// A random endpoint under another distribution over priorities (LB-RSEL-04).
@@ -103,6 +141,8 @@ impl Random {
                 }
                 Some((chosen, value))
             }
+            Target::Zones(at) => Some((self.view.zone(at)?.list(draw), value)),
+            Target::Nothing => None,
         }
     }
 
@@ -110,75 +150,11 @@ impl Random {
     fn pick_in(&self, at: usize, value: u64, index: impl Fn(u64, usize) -> usize) -> Option<Picked> {
         let list = self.view.lists().get(at)?;
         let position = match self.aliases.get(at) {
-            Some(Some(alias)) => alias.choose(value),
+            Some(Some(alias)) => alias.choose(value)?,
             _ => index(value, list.hosts.len()),
         };
         let endpoint = *list.hosts.get(position)?;
         Some(Picked { endpoint, priority: list.priority, panic: list.panic })
-    }
-}
-
-/// A number in 0..1 from the upper 53 bits.
-#[inline]
-fn unit(value: u64) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-    let unit = (value >> 11) as f64 / (1_u64 << 53) as f64;
-    unit
-}
-
-/// Vose's alias method: each cell keeps its own position up to a threshold and sends the rest elsewhere.
-#[derive(Clone, Debug)]
-struct AliasTable {
-    cells: Box<[Cell]>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    /// The position itself is chosen when 32 random bits are below this; 2^32 means always.
-    keep: u64,
-    alias: u16,
-}
-
-impl AliasTable {
-    /// `None` if the weights are equal, where no table is needed.
-    fn of(list: &HostList) -> Option<Self> {
-        Self::new(list.weights.as_deref()?)
-    }
-
-    fn new(weights: &[u32]) -> Option<Self> {
-        // INVARIANT: in units of 1 / (n * 2^32) the cells hold 2^32 each; `rest` is what is still to be placed,
-        // as weight * n, against a cell size of the sum of all weights. All integers, so nothing drifts.
-        let n = u64::try_from(weights.len()).ok()?;
-        let sum: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
-        let mut rest: Vec<u128> = weights.iter().map(|&weight| u128::from(weight) * u128::from(n)).collect();
-        let size = u128::from(sum);
-        let (mut small, mut large) = (Vec::new(), Vec::new());
-        for (at, &amount) in rest.iter().enumerate() {
-            if amount < size { small.push(at) } else { large.push(at) }
-        }
-        let mut cells = vec![Cell { keep: 1 << 32, alias: 0 }; weights.len()];
-        while let (Some(&from), Some(to)) = (large.last(), small.pop()) {
-            let amount = rest.get(to).copied()?;
-            let keep = u64::try_from((amount << 32) / size.max(1)).ok()?;
-            *cells.get_mut(to)? = Cell { keep, alias: u16::try_from(from).ok()? };
-            let giver = rest.get_mut(from)?;
-            *giver -= size - amount;
-            if *giver < size {
-                large.pop();
-                small.push(from);
-            }
-        }
-        Some(Self { cells: cells.into() })
-    }
-
-    #[inline]
-    fn choose(&self, value: u64) -> usize {
-        let (high, low) = halves(value);
-        let at = scale_u32(high, self.cells.len());
-        match self.cells.get(at) {
-            Some(cell) if u64::from(low) >= cell.keep => usize::from(cell.alias),
-            _ => at,
-        }
     }
 }
 

@@ -7,6 +7,8 @@ use crate::edf::Edf;
 use crate::locality_scheduler::LocalityScheduler;
 use crate::priority::{HostList, ListKind, Picked, PriorityLoad, PrioritySet};
 use crate::set::EndpointIndex;
+use crate::time::Monotonic;
+use crate::warmup::Warming;
 
 /// ROUND_ROBIN: one endpoint after the other; with unequal weights, each as often as its weight says, spread
 /// evenly (LB-RR-01, LB-EDF-02).
@@ -48,16 +50,31 @@ pub struct RoundRobin {
     localities: LocalityScheduler,
     /// One a list of the view.
     rotations: Box<[Rotation]>,
+    /// For warm-up.
+    now: Monotonic,
 }
 
 impl RoundRobin {
     /// A balancer over `view` that starts at a random position. Draws one value.
     #[must_use]
     pub fn new(view: Arc<PrioritySet>, draw: &mut impl Draw) -> Self {
+        Self::at(view, Monotonic::ZERO, draw)
+    }
+
+    /// The same at a moment, for a view in which endpoints warm up.
+    #[must_use]
+    pub fn at(view: Arc<PrioritySet>, now: Monotonic, draw: &mut impl Draw) -> Self {
         let start = draw.next_u64();
         let localities = LocalityScheduler::new(&view, start);
-        let rotations = view.lists().iter().map(|list| Rotation::new(list, start)).collect();
-        Self { view, start, localities, rotations }
+        let rotations = view.lists().iter().map(|list| Rotation::new(&view, list, start, now)).collect();
+        Self { view, start, localities, rotations, now }
+    }
+
+    /// Tells the time, for endpoints that warm up. Their weights are read for their next turn only, so nothing is
+    /// computed here: call it as often as the clock is read anyway (LB-DES-22).
+    #[inline]
+    pub fn advance(&mut self, now: Monotonic) {
+        self.now = now;
     }
 
     /// Goes over to another view, after a change of membership or health.
@@ -67,7 +84,7 @@ impl RoundRobin {
         let rotations = view.lists().iter().map(|list| {
             let same = |old: &&Rotation| (old.priority, old.kind) == (list.priority, list.kind);
             let counter = self.rotations.iter().find(same).map_or(self.start, |old| old.counter);
-            Rotation::new(list, counter)
+            Rotation::new(&view, list, counter, self.now)
         });
         self.rotations = rotations.collect();
         self.localities = LocalityScheduler::new(&view, self.start);
@@ -85,8 +102,8 @@ impl RoundRobin {
     /// Draws only if the traffic is spread over several priorities.
     #[inline]
     pub fn pick(&mut self, draw: &mut impl Draw) -> Option<Picked> {
-        let list = self.localities.next_list(&self.view, self.view.load(), draw)?;
-        self.rotations.get_mut(list)?.next()
+        let list = self.localities.next(&self.view, draw)?;
+        self.rotations.get_mut(list)?.next(&self.view, self.now)
     }
 
     /// The next endpoint under another distribution over priorities, made with [`PriorityLoad::without`] for
@@ -94,7 +111,7 @@ impl RoundRobin {
     #[inline]
     pub fn pick_with(&mut self, load: &PriorityLoad, draw: &mut impl Draw) -> Option<Picked> {
         let list = self.localities.next_list(&self.view, load, draw)?;
-        self.rotations.get_mut(list)?.next()
+        self.rotations.get_mut(list)?.next(&self.view, self.now)
     }
 }
 
@@ -112,39 +129,51 @@ struct Rotation {
 #[derive(Clone, Debug)]
 enum Order {
     /// INVARIANT: `cursor` is `counter % round.len()`, or 0 if the round is empty.
-    Round {
-        round: Arc<[EndpointIndex]>,
-        cursor: usize,
-    },
+    Round { round: Arc<[EndpointIndex]>, cursor: usize },
     Running {
         hosts: Arc<[EndpointIndex]>,
-        weights: Arc<[u32]>,
+        /// `None` if they are equal and an endpoint warms up.
+        weights: Option<Arc<[u32]>>,
         schedule: Edf,
     },
 }
 
+/// The weight of a turn, reduced while the endpoint warms up.
+#[inline]
+fn weight(
+    hosts: &[EndpointIndex],
+    weights: Option<&[u32]>,
+    warming: Option<&Warming>,
+    now: Monotonic,
+    at: usize,
+) -> f64 {
+    let weight = weights.and_then(|weights| weights.get(at)).copied().map_or(1.0, f64::from);
+    match (warming, hosts.get(at)) {
+        (Some(warming), Some(&host)) => weight * warming.factor(host, now),
+        _ => weight,
+    }
+}
+
 impl Rotation {
-    fn new(list: &HostList, counter: u64) -> Self {
-        let order = match (list.round(), &list.weights) {
-            (None, Some(weights)) => {
-                let weight = |at: usize| f64::from(weights.get(at).copied().unwrap_or(1));
-                Order::Running {
-                    hosts: Arc::clone(&list.hosts),
-                    weights: Arc::clone(weights),
-                    schedule: Edf::new(weights.len(), counter, weight),
-                }
-            }
-            (round, _) => {
-                let round = round.unwrap_or_else(|| Arc::clone(&list.hosts));
-                let cursor = counter.checked_rem(round.len() as u64).unwrap_or(0);
-                Order::Round { round, cursor: usize::try_from(cursor).unwrap_or(0) }
+    fn new(view: &PrioritySet, list: &HostList, counter: u64, now: Monotonic) -> Self {
+        let (hosts, weights) = (&list.hosts, list.weights.as_ref());
+        let round = if list.warming { None } else { list.round() };
+        let order = if let Some(round) = round {
+            let cursor = counter.checked_rem(round.len() as u64).unwrap_or(0);
+            Order::Round { round, cursor: usize::try_from(cursor).unwrap_or(0) }
+        } else {
+            let weight = |at| weight(hosts, weights.map(AsRef::as_ref), view.warming(), now, at);
+            Order::Running {
+                hosts: Arc::clone(hosts),
+                weights: weights.cloned(),
+                schedule: Edf::new(hosts.len(), counter, weight),
             }
         };
         Self { priority: list.priority, kind: list.kind, panic: list.panic, counter, order }
     }
 
     #[inline]
-    fn next(&mut self) -> Option<Picked> {
+    fn next(&mut self, view: &PrioritySet, now: Monotonic) -> Option<Picked> {
         let endpoint = match &mut self.order {
             Order::Round { round, cursor } => {
                 let endpoint = *round.get(*cursor)?;
@@ -157,8 +186,7 @@ impl Rotation {
                 endpoint
             }
             Order::Running { hosts, weights, schedule } => {
-                let weight = |at: usize| f64::from(weights.get(at).copied().unwrap_or(1));
-                let at = schedule.next(weight)?;
+                let at = schedule.next(|at| weight(hosts, weights.as_deref(), view.warming(), now, at))?;
                 self.counter = self.counter.wrapping_add(1);
                 *hosts.get(at)?
             }

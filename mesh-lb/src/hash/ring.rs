@@ -1,6 +1,6 @@
 //! RING_HASH (spec 2.9).
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use crate::error::{BuildError, BuildErrorKind};
 use crate::hash::tables::{NormalizedHost, Sealed, Table, TableInput, Tables, entry_counts};
@@ -59,8 +59,8 @@ impl RingHashConfig {
 ///
 /// Keeps no state: share it between the workers in an `Arc`, and build the next when the view changes.
 ///
-/// Cost: a pick is one table look-up and a walk over one or two points; no allocation. About fourteen bytes a
-/// point. Building hashes and sorts every point.
+/// Cost: a pick is one table look-up and a comparison with four points at once; no allocation. About fourteen bytes
+/// a point. Building hashes and sorts every point; [`rebuilt`](Self::rebuilt) hashes only what is new.
 ///
 /// ```
 /// use mesh_lb::{AllUsable, Endpoint, EndpointSet, PrioritySet, PrioritySetConfig, RingHash, RingHashConfig,
@@ -134,9 +134,9 @@ impl ConsistentHash for RingHash {
 /// The points of one priority.
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
-    /// Ascending.
+    /// Ascending, and after the last point [`PADDING`] more of the largest value there is.
     hashes: Box<[u64]>,
-    /// Parallel to `hashes`.
+    /// The owners of the points, and after the last that of the first, for the wrap.
     hosts: Box<[EndpointIndex]>,
     /// LB-DES-11: for each value of the upper bits, the first point at or above it.
     buckets: Box<[u32]>,
@@ -146,82 +146,140 @@ pub(crate) struct Ring {
     size: u64,
 }
 
+/// How many points of a bucket are compared at once. A bucket has one on average, so that the comparison, which
+/// does not branch, nearly always settles it.
+const PADDING: usize = 4;
+
 impl Ring {
     fn new(input: &TableInput<'_>, config: &RingHashConfig) -> Self {
-        #[allow(clippy::cast_precision_loss, reason = "both are at most 2^23")]
-        let (min, max) = (config.min as f64, config.max as f64);
-        // LB-RING-02
-        let scale = ((input.smallest * min).ceil() / input.smallest).min(max);
         let mut points = Vec::new();
-        let (mut target, mut have) = (0.0, 0.0);
-        let mut name = String::new();
-        for (host, key) in input.hosts.iter().zip(&input.keys) {
-            // LB-RING-03, LB-RING-13: a product and a sum, each rounded; never fused.
-            let portion = scale * host.share;
-            target += portion;
-            let mut suffix = 0_u64;
-            while have < target {
-                name.clear();
-                // Writing to a `String` cannot fail.
-                let _ = write!(name, "{key}_{suffix}");
-                points.push((config.function.hash(name.as_bytes()), host.endpoint));
-                suffix += 1;
-                have += 1.0;
-            }
-        }
+        let mut name = Name::default();
+        let size = each_share(input, config, |at, endpoint, count| {
+            let key = input.keys.get(at).copied().unwrap_or_default();
+            points.extend(name.hashes(key, 0..count, config.function).map(|hash| (hash, endpoint)));
+        });
         points.sort_by_key(|&(hash, _)| hash); // LB-RING-05: stable
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^23")]
-        let size = if input.hosts.is_empty() { 0 } else { scale.ceil() as u64 };
         Self::from_points(&points, size)
     }
 
     fn from_points(points: &[(u64, EndpointIndex)], size: u64) -> Self {
         let bits = points.len().max(2).ilog2();
         let shift = u64::BITS - bits;
-        let mut at = 0;
-        let buckets = (0..1_u64 << bits).map(|bucket| {
-            let from = bucket << shift;
-            at += points.get(at..).unwrap_or_default().iter().take_while(|(hash, _)| *hash < from).count();
-            at
-        });
-        let buckets = buckets.map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+        let mut buckets = Vec::with_capacity(1 << bits);
+        for (at, (hash, _)) in (0..).zip(points) {
+            // This is the first point at or above the buckets up to its own, except those that have one already.
+            let own = usize::try_from(hash >> shift).unwrap_or(usize::MAX);
+            while buckets.len() <= own {
+                buckets.push(at);
+            }
+        }
+        buckets.resize(1 << bits, u32::try_from(points.len()).unwrap_or(u32::MAX));
+        let padding = std::iter::repeat_n(u64::MAX, PADDING);
+        let owners = points.iter().map(|&(_, host)| host);
         Self {
-            hashes: points.iter().map(|&(hash, _)| hash).collect(),
-            hosts: points.iter().map(|&(_, host)| host).collect(),
-            buckets,
+            hashes: points.iter().map(|&(hash, _)| hash).chain(padding).collect(),
+            hosts: owners.clone().chain(owners.take(1)).collect(),
+            buckets: buckets.into(),
             shift,
             size,
         }
+    }
+
+    /// The points in order.
+    fn points(&self) -> impl Iterator<Item = (u64, EndpointIndex)> {
+        self.hashes.iter().copied().zip(self.hosts.iter().copied()).take(self.len())
+    }
+
+    fn len(&self) -> usize {
+        self.hashes.len() - PADDING
     }
 
     /// LB-RING-06 without the wrap: the first point at or above `hash`, or the number of points.
     #[inline]
     fn successor(&self, hash: u64) -> usize {
         let bucket = usize::try_from(hash >> self.shift).unwrap_or(usize::MAX);
-        let start = self.buckets.get(bucket).map_or(self.hashes.len(), |&at| at as usize);
-        // Every point below the bucket is smaller than `hash`. In the bucket there are one or two on average;
-        // the first of the next bucket is larger, so the walk does not go on.
-        let rest = self.hashes.get(start..).unwrap_or_default();
-        start + rest.iter().take_while(|&&point| point < hash).count()
+        // Every point below the bucket is smaller than `hash`. The first of the next bucket is larger, so the walk
+        // does not go on; the padding is not smaller than anything.
+        let mut at = self.buckets.get(bucket).map_or(self.len(), |&at| at as usize);
+        while let Some(points) = self.hashes.get(at..).and_then(<[u64]>::first_chunk::<PADDING>) {
+            let smaller: usize = points.iter().map(|&point| usize::from(point < hash)).sum();
+            at += smaller;
+            if smaller < PADDING {
+                break;
+            }
+        }
+        at
+    }
+}
+
+/// LB-RING-02 and LB-RING-03: calls back with each host, its position in the input, and how many points it has;
+/// gives the size aimed at.
+fn each_share(
+    input: &TableInput<'_>,
+    config: &RingHashConfig,
+    mut with: impl FnMut(usize, EndpointIndex, u64),
+) -> u64 {
+    #[allow(clippy::cast_precision_loss, reason = "both are at most 2^23")]
+    let (min, max) = (config.min as f64, config.max as f64);
+    let scale = ((input.smallest * min).ceil() / input.smallest).min(max);
+    let (mut target, mut have) = (0.0, 0.0);
+    for (at, host) in input.hosts.iter().enumerate() {
+        // LB-RING-13: a product and a sum, each rounded; never fused.
+        let portion = scale * host.share;
+        target += portion;
+        let mut count = 0;
+        while have < target {
+            count += 1;
+            have += 1.0;
+        }
+        with(at, host.endpoint, count);
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^23")]
+    let size = if input.hosts.is_empty() { 0 } else { scale.ceil() as u64 };
+    size
+}
+
+/// Space for the names of points: the key, an underscore, a number.
+#[derive(Default)]
+struct Name {
+    text: Vec<u8>,
+}
+
+impl Name {
+    /// The hashes of a host's points with these numbers.
+    fn hashes(
+        &mut self,
+        key: &str,
+        numbers: std::ops::Range<u64>,
+        function: HashFunction,
+    ) -> impl Iterator<Item = u64> {
+        self.text.clear();
+        self.text.extend_from_slice(key.as_bytes());
+        self.text.push(b'_');
+        let prefix = self.text.len();
+        numbers.map(move |number| {
+            self.text.truncate(prefix);
+            // Writing to a vector cannot fail.
+            let _ = write!(self.text, "{number}");
+            function.hash(&self.text)
+        })
     }
 }
 
 impl Table for Ring {
     #[inline]
     fn lookup(&self, hash: u64, attempt: u32) -> Option<EndpointIndex> {
-        let at = self.successor(hash);
-        let at = if attempt == 0 {
-            if at == self.hosts.len() { 0 } else { at }
-        } else {
+        let mut at = self.successor(hash);
+        if attempt > 0 {
             // LB-RING-07; the wrap of the first look-up comes first.
-            let first = at.checked_rem(self.hosts.len())?;
-            (first + attempt as usize).checked_rem(self.hosts.len())?
-        };
+            let first = at.checked_rem(self.len())?;
+            at = (first + attempt as usize).checked_rem(self.len())?;
+        }
         self.hosts.get(at).copied()
     }
 
     fn statistics(&self, hosts: &[NormalizedHost]) -> TableStatistics {
-        entry_counts(self.size, hosts, self.hosts.iter().copied())
+        entry_counts(self.size, hosts, self.points().map(|(_, host)| host))
     }
 }
 

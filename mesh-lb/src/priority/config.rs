@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::endpoint::Locality;
 use crate::error::{BuildError, BuildErrorKind};
+use crate::zone::ZoneAware;
 
 /// How a [`PrioritySet`](crate::PrioritySet) turns health into load. The default is what Istio configures.
 ///
@@ -13,12 +14,14 @@ use crate::error::{BuildError, BuildErrorKind};
 /// | panic threshold | 0 %: never panic (LB-PANIC-07) | 50 % |
 /// | weighted priority health | off | off |
 /// | locality weights | none | none |
+/// | zone-aware routing | none | none |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrioritySetConfig {
     pub(crate) overprovisioning_percent: u32,
     pub(crate) panic_threshold_percent: u32,
     pub(crate) weighted_priority_health: bool,
     pub(crate) locality_weights: Option<LocalityWeights>,
+    pub(crate) zone_aware: Option<ZoneAware>,
 }
 
 impl Default for PrioritySetConfig {
@@ -28,6 +31,7 @@ impl Default for PrioritySetConfig {
             panic_threshold_percent: 0,
             weighted_priority_health: false,
             locality_weights: None,
+            zone_aware: None,
         }
     }
 }
@@ -54,6 +58,14 @@ impl PrioritySetConfig {
         Self { panic_threshold_percent: percent.min(100), ..self }
     }
 
+    /// The same for a fraction of percents, which is rounded to the nearest whole one (LB-PANIC-01).
+    #[must_use]
+    pub fn panic_threshold_fraction(self, percent: f64) -> Self {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
+        let whole = percent.round().clamp(0.0, 100.0) as u32;
+        self.panic_threshold_percent(whole)
+    }
+
     /// Measures the health of a priority by endpoint weights in place of endpoint counts (LB-PRIO-02).
     #[must_use]
     pub fn weighted_priority_health(self) -> Self {
@@ -64,6 +76,12 @@ impl PrioritySetConfig {
     #[must_use]
     pub fn locality_weights(self, weights: LocalityWeights) -> Self {
         Self { locality_weights: Some(weights), ..self }
+    }
+
+    /// Switches zone-aware routing on, which locality weights switch off again (LB-ZONE-01).
+    #[must_use]
+    pub fn zone_aware(self, zones: ZoneAware) -> Self {
+        Self { zone_aware: Some(zones), ..self }
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct HostList {
     /// The weights, parallel to `hosts`; `None` when they are all equal, which selects the unweighted
     /// algorithms (LB-EDF-01).
     pub(crate) weights: Option<Arc<[u32]>>,
+    /// Whether an endpoint of the list was warming up when the view was made; it is then scheduled in any case
+    /// (LB-SLOW-03).
+    pub(crate) warming: bool,
     /// The hosts in the order of one weighted round; made by the first worker that needs it, then shared.
     round: OnceLock<Option<Arc<[EndpointIndex]>>>,
 }
@@ -43,6 +46,7 @@ impl HostList {
             panic,
             weights: (!equal).then(|| hosts.iter().map(|&(_, weight)| weight).collect()),
             hosts: hosts.into_iter().map(|(host, _)| host).collect(),
+            warming: false,
             round: OnceLock::new(),
         }
     }

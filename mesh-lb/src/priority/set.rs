@@ -4,6 +4,9 @@ use crate::endpoint::Health;
 use crate::health::Usable;
 use crate::priority::{Availability, HostList, ListKind, LocalityWeights, PriorityHealth, PriorityLoad};
 use crate::set::{EndpointIndex, EndpointSet};
+use crate::time::Monotonic;
+use crate::warmup::{FirstHealthy, Warming, Warmup};
+use crate::zone::{Zone, ZoneAware, ZonePlan, ZoneRoute};
 
 use super::{PrioritySetConfig, Standing};
 
@@ -51,6 +54,10 @@ pub struct PrioritySet {
     priorities: Box<[PriorityHosts]>,
     /// One an endpoint of the set.
     standings: Box<[Standing]>,
+    zones: Box<[ZoneRoute]>,
+    warming: Option<Warming>,
+    /// The list that all picks are from, if all are from one (LB-DES-20).
+    sole_list: Option<usize>,
 }
 
 /// Where a choice of priority and availability leads. The number is a position in the view.
@@ -59,6 +66,10 @@ pub(crate) enum Target {
     List(usize),
     /// First a locality, then a list in it (LB-LOC-04).
     Localities(usize),
+    /// First a zone, then its list.
+    Zones(usize),
+    /// No endpoint, although there are some.
+    Nothing,
 }
 
 /// The localities that a priority serves from, with their effective weights (LB-LOC-02).
@@ -127,7 +138,11 @@ impl PrioritySet {
             let localities = config.locality_weights.as_ref().map(|weights| {
                 place_members(set, priority, members, weights, config.overprovisioning_percent)
             });
-            builder.add(priority, load.is_panicking(priority), members, localities.as_deref());
+            let zones = config.zone_aware.as_ref();
+            builder.add(priority, load.is_panicking(priority), members, localities.as_deref(), zones);
+            if let Some(zones) = zones.filter(|_| priority == 0 && localities.is_none()) {
+                builder.add_zones(set, load.is_panicking(priority), members, zones);
+            }
         }
         let standings = set.iter().zip(&members).map(|((_, endpoint), member)| {
             let priority = endpoint.level();
@@ -146,8 +161,15 @@ impl PrioritySet {
                 panic,
             }
         });
+        let sole_list = load.sole_entry().and_then(|entry| match builder.targets.get(entry) {
+            Some(Target::List(list)) => Some(*list),
+            _ => None,
+        });
         Self {
             standings: standings.collect(),
+            zones: builder.zones.into(),
+            warming: None,
+            sole_list,
             load,
             lists: builder.lists.into(),
             targets: builder.targets.into(),
@@ -186,6 +208,33 @@ impl PrioritySet {
     #[must_use]
     pub fn explain(&self, index: EndpointIndex) -> Option<Standing> {
         self.standings.get(index.get()).copied()
+    }
+
+    /// The same view with endpoints warming up at `now` (LB-SLOW-03).
+    ///
+    /// ROUND_ROBIN and LEAST_REQUEST then go by the shares that the endpoints have at the moment last given to
+    /// their `advance`; the other algorithms, and the choice of priority and locality, do not (LB-SLOW-05).
+    #[must_use]
+    pub fn warming_up(mut self, warmup: Warmup, first_healthy: &FirstHealthy, now: Monotonic) -> Self {
+        let warming = Warming { warmup, first_healthy: first_healthy.clone() };
+        for list in &mut self.lists {
+            list.warming = list.hosts.iter().any(|&host| warming.is_warming(host, now));
+        }
+        self.warming = Some(warming);
+        self
+    }
+
+    pub(crate) fn warming(&self) -> Option<&Warming> {
+        self.warming.as_ref()
+    }
+
+    pub(crate) fn sole_list(&self) -> Option<usize> {
+        self.sole_list
+    }
+
+    #[inline]
+    pub(crate) fn zone(&self, at: usize) -> Option<&ZoneRoute> {
+        self.zones.get(at)
     }
 
     pub(crate) fn lists(&self) -> &[HostList] {
@@ -292,16 +341,26 @@ struct Builder {
     targets: Vec<Target>,
     schedules: Vec<LocalitySchedule>,
     priorities: Vec<PriorityHosts>,
+    zones: Vec<ZoneRoute>,
 }
 
 impl Builder {
-    fn add(&mut self, priority: u8, panic: bool, members: &[&Member], places: Option<&[Place<'_>]>) {
+    fn add(
+        &mut self,
+        priority: u8,
+        panic: bool,
+        members: &[&Member],
+        places: Option<&[Place<'_>]>,
+        zones: Option<&ZoneAware>,
+    ) {
         let all = self.list(priority, ListKind::All, panic, members, |_| true);
         let is_healthy = |member: &Member| member.health == Health::Healthy;
         let is_degraded = |member: &Member| member.health == Health::Degraded;
         let healthy = self.list(priority, ListKind::Healthy, false, members, is_healthy);
         let degraded = self.list(priority, ListKind::Degraded, false, members, is_degraded);
-        if panic {
+        if panic && zones.is_some_and(ZoneAware::fails_on_panic) {
+            self.targets.extend([Target::Nothing, Target::Nothing]);
+        } else if panic {
             // LB-PANIC-05: locality weighting is skipped.
             self.targets.extend([Target::List(all), Target::List(all)]);
         } else {
@@ -313,6 +372,39 @@ impl Builder {
         }
         let eligible = |member: &Member| panic || is_healthy(member);
         self.priorities.push(PriorityHosts { panic, groups: hash_groups(members, places, eligible) });
+    }
+
+    /// LB-ZONE-01: makes the healthy picks of priority 0 go by zone.
+    fn add_zones<K>(&mut self, set: &EndpointSet<K>, panic: bool, members: &[&Member], config: &ZoneAware) {
+        let Some(healthy) = self.targets.first_mut().filter(|_| !panic) else { return };
+        let Target::List(flat) = *healthy else { return };
+        let mut sorted = members.to_vec();
+        sorted.sort_by_key(|member| member.locality); // stable: configuration order inside a locality
+        let mut zones = Vec::new();
+        for members in sorted.chunk_by(|a, b| a.locality == b.locality) {
+            let Some(at) = members.first().map(|member| member.locality) else { continue };
+            let Some(locality) = set.localities().get(at) else { continue };
+            let healthy = || members.iter().filter(|member| member.health == Health::Healthy);
+            zones.push(Zone {
+                locality,
+                healthy: healthy().count() as u64,
+                healthy_weight: healthy().map(|member| u64::from(member.weight)).sum(),
+                list: self.list(0, ListKind::LocalityHealthy(at), false, members, |member| {
+                    member.health == Health::Healthy
+                }),
+            });
+        }
+        let target = match config.plan(&zones, flat) {
+            ZonePlan::Off => return,
+            ZonePlan::Fail => Target::Nothing,
+            ZonePlan::On(route) => {
+                self.zones.push(route);
+                Target::Zones(self.zones.len() - 1)
+            }
+        };
+        if let Some(healthy) = self.targets.first_mut() {
+            *healthy = target;
+        }
     }
 
     fn list(

@@ -1,4 +1,9 @@
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers in tests")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers in tests"
+)]
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -86,7 +91,9 @@ impl PlainSchedule {
             done += picked as u64;
             plain.entries.push(((picked + 1.0) / weight, at as u64));
         }
-        (done..picks).for_each(|_| drop(plain.next(&weight)));
+        for _ in done..picks {
+            plain.next(&weight);
+        }
         plain
     }
 

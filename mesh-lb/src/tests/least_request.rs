@@ -109,3 +109,43 @@ fn an_update_starts_new_schedules() {
     assert!(heavy.abs_diff(800) <= 3, "{heavy}");
     assert_eq!(balancer.view().endpoints(), 3);
 }
+
+#[test]
+fn drawing_keeps_the_shares_of_the_schedule() {
+    // LB-TEST-08, LB-LR-03, LB-DES-07: w / (A + 1)^bias over the sum, whatever the loads
+    let weights = [6, 1, 2, 3, 40, 9, 9, 9];
+    let idle = [0; 8];
+    let some = [3, 0, 0, 5, 1, 2, 0, 7];
+    let all = [30, 50, 40, 60, 45, 35, 55, 33];
+    for (active, bias) in [(idle, 1.0), (some, 1.0), (some, 0.5), (some, 0.0), (all, 1.0), (all, 2.0)] {
+        let config = LeastRequestConfig::new().weighted_draw().active_request_bias(bias);
+        let seen = counts(config, &weights, &active, 400_000);
+        let effective: Vec<f64> = weights
+            .iter()
+            .zip(&active)
+            .map(|(&weight, &active)| f64::from(weight) / (f64::from(active) + 1.0).powf(bias))
+            .collect();
+        let sum: f64 = effective.iter().sum();
+        for (host, weight) in effective.iter().enumerate() {
+            let want = weight / sum;
+            assert!((share(&seen, host) - want).abs() < 0.01, "{active:?} {bias}: {seen:?}, host {host}");
+        }
+    }
+}
+
+#[test]
+fn drawing_from_idle_endpoints_is_weighted_random() {
+    // LB-TEST-01, LB-TEST-08
+    let weights = [1, 2, 3, 5, 8, 1, 4, 7, 10, 9];
+    let seen = counts(LeastRequestConfig::new().weighted_draw(), &weights, &[0; 10], 200_000);
+    let shares = weights.map(|weight| f64::from(weight) / 50.0);
+    assert!(chi_square(&seen, &shares) < 44.8, "{seen:?}");
+}
+
+#[test]
+fn drawing_ends_though_one_idle_endpoint_is_hard_to_meet() {
+    // The idle one of weight 1 is drawn once in a million; then the others are 10,000 times too busy.
+    let weights = [1, 500_000, 499_999];
+    let seen = counts(LeastRequestConfig::new().weighted_draw(), &weights, &[0, 9_999, 9_999], 20_000);
+    assert!(seen[1] > 5_000 && seen[2] > 5_000, "{seen:?}");
+}
