@@ -2,9 +2,9 @@
 #![doc = include_str!("../README.md")]
 
 // The layout: options become a `config`, a `plan` (or `nftables` plan) is made of `rule`s, `render` writes them.
-// What works on a plan afterwards stands beside `render`: the saved form in `render/save.rs` is the normal form to
-// compare a live table with, and a walk through `RulePlan::chain` is all a simulator needs (`tests/support/walk.rs`
-// is a small one).
+// What works on a plan afterwards stands beside `render`: `saved` reads the kernel's tables and compares them with a
+// plan, in the normal form of `render/save.rs`; `simulate` walks packets through rules of any source
+// (`tests/support/walk.rs` is the small, obvious walk it is held against).
 pub mod annotations;
 #[cfg(feature = "apply")]
 pub mod apply;
@@ -22,6 +22,7 @@ mod reason;
 mod render;
 mod rule;
 mod saved;
+mod simulate;
 
 pub use chain::{Chain, Family, Table};
 pub use cidrs::CidrSet;
@@ -43,3 +44,7 @@ pub use render::{
 };
 pub use rule::{Address, ConnectionState, Criterion, Mark, Placement, Protocol, Rule, Target, Test};
 pub use saved::{Action, Comparison, Drift, DriftKind, SavedRules};
+pub use simulate::{
+    Backend, Delivery, Direction, Effect, Namespace, Owner, Packet, ParsePacketError, Ruleset, Simulation,
+    Step, Verdict, simulate,
+};

@@ -8,6 +8,8 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use text::rule_text;
+
 use crate::chain::{Chain, Table};
 use crate::plan::HostStep;
 use crate::rule::{self, Rule};

@@ -5,6 +5,14 @@ use crate::numeral::{Numeral, write_decimal};
 use crate::render::{write_address, write_ip};
 use crate::rule::{ConnectionState, Criterion, Mark, Rule, Spelling, Target, Test};
 
+/// Conditions and action, without table and chain.
+pub(crate) fn rule_text(rule: &Rule) -> String {
+    let mut out = String::with_capacity(96);
+    write_rule(rule, &mut out);
+    out.remove(0);
+    out
+}
+
 pub(super) fn write_rule(rule: &Rule, out: &mut String) {
     for criterion in &rule.criteria {
         write_criterion(criterion, rule.spelling, out);

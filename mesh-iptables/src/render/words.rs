@@ -287,6 +287,15 @@ impl fmt::Display for Rule {
     }
 }
 
+impl fmt::Display for Criterion {
+    /// The condition in `iptables` words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = String::new();
+        write_criterion(self, &mut Line(&mut line));
+        f.write_str(line.trim_start())
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub use decide::{Action, Comparison};
 pub use drift::{Drift, DriftKind};
 pub(crate) use normal::normal_form;
+pub(crate) use rule::{address, parse_rule, protocol};
+pub(crate) use words::split as split_words;
 
 use crate::chain::{Chain, Table};
 use crate::render::Command;

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use mesh_iptables::{
-    CaptureConfig, Chain, ConnectionState, Criterion, Family, NftablesPlan, Protocol, Rule, RulePlan, Table,
-    Target, Test,
+    CaptureConfig, Chain, ConnectionState, Counters, Criterion, Family, Namespace, NftablesPlan, Protocol,
+    Rule, RulePlan, Ruleset, SavedRules, Simulation, Table, Target, Test, Verdict,
 };
 
 /// A packet that opens a flow.
@@ -202,16 +202,81 @@ pub fn arriving(interface: &'static str, to: &str, port: u16) -> Packet {
     Packet { hook, interface, source, destination, protocol, port, owner: None }
 }
 
-/// The plans of one configuration in both backends, made once for many packets.
-pub struct Backends(RulePlan, NftablesPlan);
+/// One configuration in every form rules have: the plans walked by the obvious walk above, and simulated as
+/// planned, as restored, as saved and as a transaction.
+pub struct Backends {
+    plans: (RulePlan, NftablesPlan),
+    iptables: [Ruleset; 3],
+    nftables: [Ruleset; 2],
+    pub namespace: Namespace,
+}
 
 impl Backends {
     pub fn of(config: &CaptureConfig) -> Self {
-        Self(config.plan(), config.nftables_plan())
+        let (plan, nftables) = (config.plan(), config.nftables_plan());
+        let [restored4, restored6] =
+            Family::BOTH.map(|family| SavedRules::parse(&plan.restore_input(family)));
+        let [saved4, saved6] = Family::BOTH.map(|family| {
+            let tables = Table::ALL.map(|table| plan.save_text(family, table, &Counters::new()));
+            SavedRules::parse(&tables.concat())
+        });
+        let namespace =
+            Namespace::pod([POD[0], POD[1]].map(|address| ip(address).into())).host_steps(plan.host_steps());
+        Self {
+            iptables: [
+                plan.ruleset(),
+                Ruleset::from_saved(&restored4, &restored6),
+                Ruleset::from_saved(&saved4, &saved6),
+            ],
+            nftables: [nftables.ruleset(), Ruleset::from_nftables(&nftables.transaction())],
+            plans: (plan, nftables),
+            namespace,
+        }
     }
 
+    /// What becomes of a packet up to the first decision, by `iptables` and by nftables. All forms of one
+    /// backend must agree (`INV-08`), and agree with the obvious walk.
     pub fn fates(&self, packet: &Packet) -> [Fate; 2] {
-        [walk(&self.0, packet), walk(&self.1, packet)]
+        let fates = [walk(&self.plans.0, packet), walk(&self.plans.1, packet)];
+        let packet = packet.simulated();
+        for (rulesets, fate) in [(&self.iptables[..], fates[0]), (&self.nftables[..], fates[1])] {
+            for (form, ruleset) in rulesets.iter().enumerate() {
+                let simulation = ruleset.simulate(&packet, &self.namespace);
+                assert!(simulation.is_certain(), "{simulation:#}");
+                assert_eq!(first_fate(&simulation), fate, "form {form}\n{simulation:#}");
+            }
+        }
+        fates
+    }
+
+    /// The whole way of a packet, by `iptables` and by nftables.
+    pub fn simulate(&self, packet: &mesh_iptables::Packet) -> [Simulation<'_>; 2] {
+        [&self.iptables[0], &self.nftables[0]].map(|ruleset| ruleset.simulate(packet, &self.namespace))
+    }
+}
+
+/// The decision of the first walk; what happens after coming back through `lo` is not the obvious walk's.
+fn first_fate(simulation: &Simulation<'_>) -> Fate {
+    match simulation.verdict() {
+        Verdict::Accept => Fate::Direct,
+        Verdict::Tproxy { .. } if simulation.reentered() => Fate::Direct,
+        Verdict::Tproxy { port, .. } => Fate::Tproxy(port),
+        Verdict::Redirect { port } => Fate::Redirect(port),
+        Verdict::Drop => Fate::Dropped,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Packet {
+    fn simulated(&self) -> mesh_iptables::Packet {
+        use std::net::SocketAddr;
+        let to = SocketAddr::new(self.destination, self.port);
+        let packet = match (self.hook, self.owner) {
+            (Hook::Prerouting, _) => mesh_iptables::Packet::arriving(to),
+            (Hook::Output, Some((uid, gid))) => mesh_iptables::Packet::out(to).owner(uid, gid),
+            (Hook::Output, None) => mesh_iptables::Packet::out(to).unowned(),
+        };
+        packet.protocol(self.protocol).source(self.source).interface(self.interface)
     }
 }
 
