@@ -91,6 +91,14 @@ pub enum BuildErrorKind {
     Substitution,
     /// A name that is no gRPC status.
     GrpcStatus,
+    /// Text that is no address or prefix, or a length that no prefix has.
+    Prefix,
+    /// A server name with a wildcard in a place that Envoy refuses (ROUTE-L4-04), or an empty one.
+    ServerName,
+    /// Two filter chains that could claim one connection.
+    DuplicateChain,
+    /// Two listeners of one address.
+    DuplicateListener,
 }
 
 impl BuildError {

@@ -15,6 +15,7 @@ mod hash_policy;
 mod head;
 mod header;
 mod index;
+mod l4;
 mod mirror;
 mod near;
 mod normalize;
@@ -46,6 +47,10 @@ pub use fault::{Abort, AbortReply, Fault, FaultDecision};
 pub use grpc::{GrpcStatus, is_grpc_content_type};
 pub use hash_policy::HashPolicy;
 pub use head::{Headers, NoHeaders, RequestHead};
+pub use l4::{
+    ChainExplanation, ChainLookup, ChainMatch, ChainOutcome, ChainTable, ChainTableBuilder, Connection,
+    Criterion, IpPrefix, Listeners, Narrowed, SourceType, Step, Transport,
+};
 pub use mirror::Mirror;
 pub use near::NearMiss;
 pub use normalize::{PathNormalization, TargetError, normalize_path};

@@ -164,7 +164,7 @@ impl<'b> Iterator for ApplicationProtocols<'b> {
     }
 }
 
-/// A name of at most 255 bytes out of a ClientHello; dereferences to its bytes.
+/// A name out of a ClientHello, there at most 255 bytes; dereferences to its bytes.
 ///
 /// Borrowed where it lies in one piece; copied, without allocating, where a border of records cuts it.
 #[derive(Clone, Copy)]
@@ -194,6 +194,12 @@ impl<'b> Name<'b> {
     /// The name as text, if it is UTF-8.
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(self).ok()
+    }
+}
+
+impl<'b> From<&'b [u8]> for Name<'b> {
+    fn from(bytes: &'b [u8]) -> Self {
+        Self(Piece::Whole(bytes))
     }
 }
 
