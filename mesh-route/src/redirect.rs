@@ -32,6 +32,8 @@ enum RedirectPath {
     Keep,
     Replace(Box<str>),
     ReplacePrefix(usize, Box<str>),
+    /// As `ReplacePrefix`, and neither a double slash nor an empty path; the text has no slash at its end.
+    ReplaceSegments(usize, Box<str>),
 }
 
 /// Whether the server that received the request speaks TLS.
@@ -95,11 +97,14 @@ impl Redirect {
 
     /// Replaces as much of the path as the rule's prefix covers (ROUTE-RDR-09). For other kinds of match the
     /// whole path is replaced; without a match, the leading `/`.
+    ///
+    /// A segment prefix is replaced as Gateway API has it: without making a double slash or an empty path.
     #[must_use]
     pub fn prefix_rewrite(mut self, matched: Option<&PathMatch>, replacement: &str) -> Self {
         self.path = match matched.map_or(Covered::Prefix(1), PathMatch::covered) {
-            Covered::Prefix(length) | Covered::Segments(length) => {
-                RedirectPath::ReplacePrefix(length, replacement.into())
+            Covered::Prefix(length) => RedirectPath::ReplacePrefix(length, replacement.into()),
+            Covered::Segments(length) => {
+                RedirectPath::ReplaceSegments(length, replacement.trim_end_matches('/').into())
             }
             Covered::Whole => RedirectPath::Replace(replacement.into()),
         };
@@ -129,6 +134,11 @@ impl Redirect {
             RedirectPath::ReplacePrefix(length, replacement) => {
                 location.push_str(replacement);
                 location.push_str(path.get(*length..).unwrap_or_default());
+            }
+            RedirectPath::ReplaceSegments(length, replacement) => {
+                let rest = path.get(*length..).unwrap_or_default();
+                location.push_str(if replacement.is_empty() && rest.is_empty() { "/" } else { replacement });
+                location.push_str(rest);
             }
         }
         if let Some(query) = query.filter(|_| keep_query) {
@@ -213,6 +223,30 @@ mod tests {
         let foo = PathMatch::prefix("/foo");
         check(&redirect().prefix_rewrite(Some(&foo), "/"), "http://host/foo/baz", "http://host//baz");
         check(&redirect().prefix_rewrite(None, "/x/"), "http://host/baz", "http://host/x/baz");
+    }
+
+    // The table of Gateway API's `ReplacePrefixMatch`.
+    #[test]
+    fn segment_prefixes_leave_no_double_slash() {
+        for (path, prefix, replacement, want) in [
+            ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
+            ("/foo/bar", "/foo", "/xyz/", "/xyz/bar"),
+            ("/foo/bar", "/foo/", "/xyz", "/xyz/bar"),
+            ("/foo/bar", "/foo/", "/xyz/", "/xyz/bar"),
+            ("/foo", "/foo", "/xyz", "/xyz"),
+            ("/foo/", "/foo", "/xyz", "/xyz/"),
+            ("/foo/bar", "/foo", "", "/bar"),
+            ("/foo/", "/foo", "", "/"),
+            ("/foo", "/foo", "", "/"),
+            ("/foo/", "/foo", "/", "/"),
+            ("/foo", "/foo", "/", "/"),
+        ] {
+            let matched = PathMatch::segment_prefix(prefix);
+            let moved = redirect().prefix_rewrite(Some(&matched), replacement);
+            check(&moved, &format!("http://h{path}?q"), &format!("http://h{want}?q"));
+            let rewrite = crate::PathRewrite::uri(Some(&matched), replacement);
+            assert_eq!(rewrite.apply(path), want, "a rewrite does the same");
+        }
     }
 
     // ROUTE-RDR-03, ROUTE-RDR-04, ROUTE-RDR-07.
