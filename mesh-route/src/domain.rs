@@ -93,10 +93,19 @@ pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
 #[derive(Debug)]
 pub(crate) struct DomainIndex {
     exact: HashMap<Box<[u8]>, u32, FixedState>,
+    /// The same names once more if they are so few that comparing is faster than hashing. None of them would
+    /// lose a port, so a raw authority that equals one needs no reading.
+    few: Option<Vec<(Box<[u8]>, u32)>>,
     suffix: Affixes,
     prefix: Affixes,
     any: Option<u32>,
 }
+
+/// Up to this many exact names are compared one by one.
+const FEW: usize = 4;
+
+/// From this many distinct lengths of `*.suffix` on, the host's dots are walked instead.
+const MANY_LENGTHS: usize = 9;
 
 /// Wildcard texts, found by one hash probe for each distinct length.
 #[derive(Debug)]
@@ -106,11 +115,13 @@ struct Affixes {
     /// such a text the length is probed only where the host has a dot, which spares nearly all probes:
     /// `*.example.com` is the usual shape.
     lengths: Vec<(usize, bool)>,
+    /// The lengths as a set, if there are many, all at a dot and below 256.
+    at_dots: Option<[u64; 4]>,
 }
 
 impl Affixes {
     fn new(hasher: FixedState) -> Self {
-        Self { texts: HashMap::with_hasher(hasher), lengths: Vec::new() }
+        Self { texts: HashMap::with_hasher(hasher), lengths: Vec::new(), at_dots: None }
     }
 
     fn finish(&mut self) {
@@ -119,6 +130,28 @@ impl Affixes {
             *lengths.entry(text.len()).or_insert(false) |= !text.starts_with(b".");
         }
         self.lengths = lengths.into_iter().rev().collect();
+        let fit = |(length, loose): &(usize, bool)| *length < 256 && !loose;
+        if self.lengths.len() >= MANY_LENGTHS && self.lengths.iter().all(fit) {
+            let mut set = [0u64; 4];
+            for (length, _) in &self.lengths {
+                if let Some(word) = set.get_mut(length / 64) {
+                    *word |= 1 << (length % 64);
+                }
+            }
+            self.at_dots = Some(set);
+        }
+    }
+
+    /// The longest text that ends the host and is shorter.
+    fn find_end(&self, host: &[u8]) -> Option<u32> {
+        let Some(set) = &self.at_dots else {
+            return self.find(host, |length| host.get(host.len().checked_sub(length)?..));
+        };
+        memchr::memchr_iter(b'.', host).filter(|dot| *dot > 0).find_map(|dot| {
+            let part = host.get(dot..)?;
+            let known = set.get(part.len() / 64)? & (1 << (part.len() % 64)) != 0;
+            if known { self.texts.get(part).copied() } else { None }
+        })
     }
 
     /// The longest text for which `part` yields an equal part of the host, shorter than the host.
@@ -135,6 +168,7 @@ impl DomainIndex {
         let hasher = || FixedState::with_seed(hash_seed);
         Self {
             exact: HashMap::with_hasher(hasher()),
+            few: None,
             suffix: Affixes::new(hasher()),
             prefix: Affixes::new(hasher()),
             any: None,
@@ -158,10 +192,23 @@ impl DomainIndex {
     pub(crate) fn finish(&mut self) {
         self.suffix.finish();
         self.prefix.finish();
+        // A name such as `fd00::1`, which no authority without its port can be, is rare enough.
+        let whole = |name: &[u8]| !name.contains(&b':') || name.ends_with(b"]");
+        if self.exact.len() <= FEW && self.exact.keys().all(|name| whole(name)) {
+            self.few = Some(self.exact.iter().map(|(name, host)| (name.clone(), *host)).collect());
+        }
     }
 
     /// Exact, then the longest suffix, then the longest prefix, then `*` (ROUTE-HOST-24).
     pub(crate) fn find(&self, authority: &str) -> Option<u32> {
+        if let Some(found) = self.find_few(authority.as_bytes()) {
+            return Some(found);
+        }
+        let plain = |byte: &u8| *byte != b':' && !byte.is_ascii_uppercase();
+        // Without a branch for each byte, so that many are looked at in one step.
+        if authority.as_bytes().iter().fold(true, |all, byte| all & plain(byte)) {
+            return self.find_folded(authority.as_bytes());
+        }
         let host = split_port(authority).0.as_bytes();
         if !host.iter().any(u8::is_ascii_uppercase) {
             return self.find_folded(host);
@@ -172,12 +219,14 @@ impl DomainIndex {
         self.find_folded(&folded)
     }
 
+    fn find_few(&self, host: &[u8]) -> Option<u32> {
+        self.few.as_ref()?.iter().find(|(name, _)| **name == *host).map(|(_, found)| *found)
+    }
+
     fn find_folded(&self, host: &[u8]) -> Option<u32> {
-        if let Some(found) = self.exact.get(host) {
-            return Some(*found);
-        }
-        self.suffix
-            .find(host, |length| host.get(host.len().checked_sub(length)?..))
+        let exact = if self.few.is_some() { self.find_few(host) } else { self.exact.get(host).copied() };
+        exact
+            .or_else(|| self.suffix.find_end(host))
             .or_else(|| self.prefix.find(host, |length| host.get(..length)))
             .or(self.any)
     }

@@ -1,6 +1,7 @@
 //! Header conditions: `headers` and `withoutHeaders`.
 
 use crate::head::{Headers, RequestHead};
+use crate::index;
 use crate::string_match::StringMatch;
 
 #[derive(Clone, Debug)]
@@ -49,6 +50,18 @@ impl Subject {
 impl HeaderMatch {
     pub(crate) fn new(key: &str, value: StringMatch, invert: bool) -> Self {
         Self { subject: Subject::new(key), value, invert }
+    }
+
+    /// What must have which value, if only one will do.
+    pub(crate) fn exact(&self) -> Option<(index::Subject<'_>, &[u8])> {
+        let subject = match &self.subject {
+            Subject::Method => index::Subject::Method,
+            Subject::Scheme => index::Subject::Scheme,
+            Subject::Authority => index::Subject::Authority,
+            Subject::Path => index::Subject::Target,
+            Subject::Line(name) => index::Subject::Header(name),
+        };
+        if self.invert { None } else { Some((subject, self.value.exact_text()?)) }
     }
 
     pub(crate) fn holds<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> bool {

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use regex_syntax::hir::Hir;
+
 use crate::error::PatternError;
 use crate::pattern::{Limits, Pattern};
 use crate::precedence::PathRank;
@@ -130,6 +132,14 @@ impl PathMatch {
             Kind::Prefix(text) => (Key::Prefix(text), true),
             Kind::SegmentPrefix(text) => (Key::Prefix(text), text.is_empty()),
             Kind::Regex(pattern) => (Key::Prefix(pattern.literal()), false),
+        }
+    }
+
+    /// The syntax tree of a regex that an automaton may take in.
+    pub(crate) fn hir(&self) -> Option<&Hir> {
+        match &self.kind {
+            Kind::Regex(pattern) => pattern.hir(),
+            Kind::Exact(_) | Kind::Prefix(_) | Kind::SegmentPrefix(_) => None,
         }
     }
 

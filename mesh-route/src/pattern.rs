@@ -61,6 +61,8 @@ pub(crate) struct Pattern {
     source: Box<str>,
     /// Bytes every match starts with.
     literal: Box<[u8]>,
+    /// What the whole text must match, where an automaton of many patterns can take it in.
+    hir: Option<Box<Hir>>,
     groups: usize,
     alphabet: RegexAlphabet,
 }
@@ -113,10 +115,13 @@ impl Pattern {
                 let detail = format!("the compiled program takes more than {} bytes", limits.compiled_size);
                 PatternError::new(pattern, TooLarge, detail)
             })?;
+        // An automaton of many patterns reads bytes.
+        let hir = (whole && !unicode).then(|| Box::new(hir));
         Ok(Self {
             regex,
             source: pattern.into(),
             literal: literal.into(),
+            hir,
             groups: translated.groups,
             alphabet: limits.alphabet,
         })
@@ -143,6 +148,10 @@ impl Pattern {
 
     pub(crate) fn source(&self) -> &str {
         &self.source
+    }
+
+    pub(crate) fn hir(&self) -> Option<&Hir> {
+        self.hir.as_deref()
     }
 
     /// Bytes every matching text starts with; empty when nothing is known.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::claim::{ClaimMatch, ClaimPath};
 use crate::head::{Headers, RequestHead};
 use crate::header::HeaderMatch;
+use crate::index::Subject;
 use crate::path::PathMatch;
 use crate::query::QueryMatch;
 use crate::string_match::StringMatch;
@@ -175,6 +176,21 @@ impl Conditions {
         self.guards.is_none()
     }
 
+    /// How many conditions there are besides the one on the path.
+    pub(crate) fn guard_count(&self) -> usize {
+        self.guards.as_deref().map_or(0, Guards::count)
+    }
+
+    /// The guards that hold for one value only, by which an index can file the rule.
+    pub(crate) fn exact_guards(&self) -> impl Iterator<Item = (Subject<'_>, &[u8])> {
+        self.guards.as_deref().into_iter().flat_map(Guards::exact)
+    }
+
+    /// Whether the conditions besides the one on the path hold.
+    pub(crate) fn guards_hold<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> bool {
+        self.guards.as_deref().is_none_or(|guards| guards.unmet(head).is_none())
+    }
+
     /// Whether all conditions hold. Does not allocate; linear in the number of conditions.
     pub fn matches<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> bool {
         self.unmet(head).is_none()
@@ -191,6 +207,29 @@ impl Conditions {
 }
 
 impl Guards {
+    fn count(&self) -> usize {
+        let single = [&self.method, &self.scheme, &self.authority];
+        single.iter().filter(|guard| guard.is_some()).count()
+            + self.headers.len()
+            + self.query.len()
+            + self.claims.len()
+    }
+
+    fn exact(&self) -> impl Iterator<Item = (Subject<'_>, &[u8])> {
+        let single = [
+            (Subject::Method, &self.method),
+            (Subject::Scheme, &self.scheme),
+            (Subject::Authority, &self.authority),
+        ];
+        let single =
+            single.into_iter().filter_map(|(subject, guard)| Some((subject, guard.as_ref()?.exact_text()?)));
+        let query = self
+            .query
+            .iter()
+            .filter_map(|query| Some((Subject::Query(&query.name), query.value.exact_text()?)));
+        single.chain(self.headers.iter().filter_map(HeaderMatch::exact)).chain(query)
+    }
+
     fn unmet<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> Option<Unmet<'_>> {
         let fails = |guard: &&StringMatch, text: &str| !guard.matches(text.as_bytes());
         if let Some(guard) = self.method.as_ref().filter(|guard| fails(guard, head.method())) {

@@ -68,6 +68,14 @@ impl StringMatch {
         }
     }
 
+    /// The one value that will do.
+    pub(crate) fn exact_text(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Exact(text) => Some(text),
+            Kind::Prefix(_) | Kind::Regex(_) | Kind::Present => None,
+        }
+    }
+
     pub(crate) fn is_exactly(&self, wanted: &[u8]) -> bool {
         matches!(&self.0, Kind::Exact(text) if **text == *wanted)
     }

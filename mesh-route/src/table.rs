@@ -6,7 +6,7 @@ use crate::domain::{DomainIndex, HostPattern};
 use crate::error::{BuildError, BuildErrorKind};
 use crate::explain::Explanation;
 use crate::head::{Headers, RequestHead};
-use crate::index::{MAX_RULES, PathIndex};
+use crate::index::{Budget, MAX_RULES, PathIndex};
 use crate::path::PathMatch;
 use crate::rule::{Conditions, RuleId};
 
@@ -121,6 +121,7 @@ impl<A> TableBuilder<A> {
         };
         let mut domains = DomainIndex::new(self.hash_seed);
         let mut hosts = Vec::with_capacity(self.hosts.len());
+        let mut budget = Budget::new();
         for (number, host) in self.hosts.into_iter().enumerate() {
             let number = u32::try_from(number).map_err(|_| too_many(&host.name))?;
             for domain in &host.domains {
@@ -130,7 +131,8 @@ impl<A> TableBuilder<A> {
             if host.rules.len() >= MAX_RULES || bytes.sum::<usize>() >= MAX_RULES {
                 return Err(too_many(&host.name));
             }
-            let index = PathIndex::new(host.rules.iter().map(|rule| &rule.when), self.hash_seed);
+            let rules: Vec<&Conditions> = host.rules.iter().map(|rule| &rule.when).collect();
+            let index = PathIndex::new(&rules, self.hash_seed, &mut budget);
             hosts.push(IndexedHost { host, index });
         }
         domains.finish();
@@ -246,8 +248,12 @@ impl<A> RouteTable<A> {
         if !is_routable(head) {
             return Lookup::NoRoute(host);
         }
-        let holds = |rule: u32| host.rules.get(rule as usize).is_some_and(|rule| rule.when.matches(head));
-        let found = index.first(head.path(), holds);
+        let holds = |rule: u32, path_proved: bool| match host.rules.get(rule as usize) {
+            Some(rule) if path_proved => rule.when.guards_hold(head),
+            Some(rule) => rule.when.matches(head),
+            None => false,
+        };
+        let found = index.first(head, holds);
         match found.and_then(|number| Some((number, host.rules.get(number as usize)?))) {
             Some((number, rule)) => {
                 Lookup::Route(Match { action: &rule.action, virtual_host: host, rule: RuleId(number) })
