@@ -51,7 +51,7 @@ pub use publish::{Published, Subscriber};
 pub use random::Random;
 pub use reselect::{PreviousPriorities, reselect};
 pub use round_robin::RoundRobin;
-pub use set::{EndpointIndex, EndpointSet};
+pub use set::{Change, EndpointIndex, EndpointSet};
 pub use time::Monotonic;
 pub use warmup::{FirstHealthy, Warmup};
 pub use zone::{LocalCluster, ZoneAware};

@@ -75,15 +75,30 @@ impl Random {
     #[must_use]
     pub fn weighted(view: Arc<PrioritySet>) -> Self {
         let alias = |weights: &Arc<[u32]>| AliasTable::new(weights).map(Arc::new);
-        let aliases: Box<[_]> =
-            view.lists().iter().map(|list| list.weights.as_ref().and_then(alias)).collect();
+        let aliases = view.lists().iter().map(|list| list.weights.as_ref().and_then(alias));
+        Self::of_aliases(aliases.collect(), view)
+    }
+
+    fn of_aliases(aliases: Box<[Option<Arc<AliasTable>>]>, view: Arc<PrioritySet>) -> Self {
         let sole = Sole::of(&view, &aliases);
         Self { view, aliases, weighted: true, sole }
     }
 
-    /// Goes over to another view.
+    /// Goes over to another view. Tables of lists that a [`rebuilt`](PrioritySet::rebuilt) view took over are kept.
     pub fn update(&mut self, view: Arc<PrioritySet>) {
-        *self = if self.weighted { Self::weighted(view) } else { Self::new(view) };
+        if !self.weighted {
+            *self = Self::new(view);
+            return;
+        }
+        let lists = || self.view.lists().iter().zip(&self.aliases);
+        let alias = |weights: &Arc<[u32]>| {
+            let same = |old: &Arc<[u32]>| Arc::ptr_eq(old, weights);
+            let before = lists().find(|(list, _)| list.weights.as_ref().is_some_and(same));
+            let before = before.and_then(|(_, alias)| alias.clone());
+            before.or_else(|| AliasTable::new(weights).map(Arc::new))
+        };
+        let aliases = view.lists().iter().map(|list| list.weights.as_ref().and_then(alias));
+        *self = Self::of_aliases(aliases.collect(), view);
     }
 
     /// The view in use.

@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, Hash};
 use std::iter::FusedIterator;
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
 
 use crate::endpoint::{Endpoint, Locality};
 use crate::error::{BuildError, BuildErrorKind};
@@ -80,14 +80,10 @@ impl<K> EndpointSet<K> {
             return Err(BuildErrorKind::EmptySet.into());
         }
         if endpoints.len() > EndpointIndex::MAX_ENDPOINTS {
-            let kind = BuildErrorKind::TooManyEndpoints {
-                max: EndpointIndex::MAX_ENDPOINTS,
-                found: endpoints.len(),
-            };
-            return Err(kind.into());
+            return Err(too_many(endpoints.len()));
         }
         let by_key = index_by_key(&endpoints)?;
-        let (localities, locality_of) = intern_localities(&endpoints);
+        let (localities, locality_of) = intern_localities(&endpoints, &[]);
         check_weights(&endpoints, &localities, &locality_of)?;
         Ok(Self { endpoints, locality_of, localities, by_key })
     }
@@ -142,6 +138,103 @@ impl<K> EndpointSet<K> {
     }
 }
 
+/// A change of one endpoint of a set.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change<K> {
+    /// Adds the endpoint, or replaces the one with its key: another weight, locality, priority or health.
+    Put(Endpoint<K>),
+    /// Takes the endpoint with this key out; nothing happens if there is none.
+    Remove(K),
+}
+
+impl<K: Clone + Eq + Hash> EndpointSet<K> {
+    /// The set after some changes. Endpoints keep their order, new ones come last.
+    ///
+    /// It equals [`new`](Self::new) with the changed list, without hashing the keys that were there. Linear in the
+    /// endpoints, which are cloned: give keys that are cheap to clone, such as addresses or `Arc<str>`.
+    ///
+    /// ```
+    /// use mesh_lb::{Change, Endpoint, EndpointSet, Weight};
+    /// let set = EndpointSet::new(["a:80", "b:80"].map(|key| Endpoint::new(key, Weight::ONE)))?;
+    /// let next = set.with_changes([
+    ///     Change::Remove("a:80"),
+    ///     Change::Put(Endpoint::new("b:80", Weight::new(3)?)),
+    ///     Change::Put(Endpoint::new("c:80", Weight::ONE)),
+    /// ])?;
+    /// let keys: Vec<_> = next.iter().map(|(_, endpoint)| *endpoint.key()).collect();
+    /// assert_eq!(keys, ["b:80", "c:80"]);
+    /// # Ok::<(), mesh_lb::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EmptySet`](BuildErrorKind::EmptySet), [`TooManyEndpoints`](BuildErrorKind::TooManyEndpoints), or
+    /// [`EndpointWeightOverflow`](BuildErrorKind::EndpointWeightOverflow).
+    pub fn with_changes(&self, changes: impl IntoIterator<Item = Change<K>>) -> Result<Self, BuildError> {
+        // Positions are taken up only at the end, so that those of `by_key` hold until then.
+        let mut slots: Vec<Option<Endpoint<K>>> = self.endpoints.iter().cloned().map(Some).collect();
+        let mut by_key = self.by_key.clone();
+        for change in changes {
+            let (key, endpoint) = match &change {
+                Change::Put(endpoint) => (endpoint.key(), Some(endpoint)),
+                Change::Remove(key) => (key, None),
+            };
+            let hash = HASHER.hash_one(key);
+            let same = |index: &EndpointIndex| {
+                slots.get(index.get()).and_then(Option::as_ref).is_some_and(|known| known.key() == key)
+            };
+            match (by_key.find_entry(hash, same), endpoint) {
+                (Ok(known), Some(endpoint)) => {
+                    if let Some(slot) = slots.get_mut(known.get().get()) {
+                        *slot = Some(endpoint.clone());
+                    }
+                }
+                (Ok(known), None) => {
+                    let (index, _) = known.remove();
+                    if let Some(slot) = slots.get_mut(index.get()) {
+                        *slot = None;
+                    }
+                }
+                (Err(_), Some(endpoint)) => {
+                    let Some(index) = EndpointIndex::new(slots.len()) else {
+                        return Err(too_many(slots.len() + 1));
+                    };
+                    slots.push(Some(endpoint.clone()));
+                    let hash_at = |index: &EndpointIndex| {
+                        let known = slots.get(index.get()).and_then(Option::as_ref);
+                        known.map_or(0, |known| HASHER.hash_one(known.key()))
+                    };
+                    by_key.insert_unique(hash, index, hash_at);
+                }
+                (Err(_), None) => {}
+            }
+        }
+        let mut next = 0;
+        let positions: Vec<EndpointIndex> = slots
+            .iter()
+            .map(|slot| {
+                let index = narrow(next);
+                next += usize::from(slot.is_some());
+                index
+            })
+            .collect();
+        for index in &mut by_key {
+            *index = positions.get(index.get()).copied().unwrap_or(*index);
+        }
+        let endpoints: Box<[Endpoint<K>]> = slots.into_iter().flatten().collect();
+        if endpoints.is_empty() {
+            return Err(BuildErrorKind::EmptySet.into());
+        }
+        let (localities, locality_of) = intern_localities(&endpoints, &self.localities);
+        check_weights(&endpoints, &localities, &locality_of)?;
+        Ok(Self { endpoints, locality_of, localities, by_key })
+    }
+}
+
+fn too_many(found: usize) -> BuildError {
+    BuildErrorKind::TooManyEndpoints { max: EndpointIndex::MAX_ENDPOINTS, found }.into()
+}
+
 /// The index of a position that is known to be in range.
 fn narrow(at: usize) -> EndpointIndex {
     // INVARIANT: `EndpointSet::new` refuses positions from `MAX_ENDPOINTS` on, so nothing is cut off.
@@ -167,17 +260,41 @@ fn index_by_key<K: Eq + Hash>(endpoints: &[Endpoint<K>]) -> Result<HashTable<End
     Ok(by_key)
 }
 
-fn intern_localities<K>(endpoints: &[Endpoint<K>]) -> (Box<[Locality]>, Box<[u16]>) {
-    let mut localities: Vec<Locality> =
-        endpoints.iter().map(|endpoint| endpoint.location().clone()).collect();
-    localities.sort();
-    localities.dedup();
-    let position = |endpoint: &Endpoint<K>| {
-        let at = localities.binary_search(endpoint.location()).unwrap_or_default();
-        narrow(at).0
-    };
-    let locality_of = endpoints.iter().map(position).collect();
-    (localities.into(), locality_of)
+/// `known` are sorted localities that are likely to appear.
+fn intern_localities<K>(endpoints: &[Endpoint<K>], known: &[Locality]) -> (Box<[Locality]>, Box<[u16]>) {
+    let mut localities = known.to_vec();
+    let mut numbers: HashMap<Locality, usize, FixedState> = known.iter().cloned().zip(0..).collect();
+    let mut used = vec![false; localities.len()];
+    // The endpoints of a locality often follow one another.
+    let mut last = 0;
+    let mut locality_of = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        let place = endpoint.location();
+        if localities.get(last) != Some(place) {
+            last = *numbers.entry_ref(place).or_insert_with(|| {
+                localities.push(place.clone());
+                used.push(false);
+                localities.len() - 1
+            });
+        }
+        if let Some(used) = used.get_mut(last) {
+            *used = true;
+        }
+        locality_of.push(last);
+    }
+    // In the order of their texts, without those that nobody is in.
+    let mut sorted: Vec<(Locality, usize)> = localities.into_iter().zip(0..).collect();
+    sorted.retain(|(_, at)| used.get(*at).copied().unwrap_or_default());
+    sorted.sort();
+    let mut position = vec![0; used.len()];
+    for (new, (_, old)) in (0..).zip(&sorted) {
+        if let Some(position) = position.get_mut(*old) {
+            *position = new;
+        }
+    }
+    let renumbered = locality_of.iter().map(|&at| position.get(at).copied().unwrap_or_default());
+    let locality_of = renumbered.map(|at: usize| narrow(at).0).collect();
+    (sorted.into_iter().map(|(locality, _)| locality).collect(), locality_of)
 }
 
 /// LB-HOST-07: weights are summed as `u32` per locality and priority.
@@ -186,6 +303,10 @@ fn check_weights<K>(
     localities: &[Locality],
     locality_of: &[u16],
 ) -> Result<(), BuildError> {
+    let all: u64 = endpoints.iter().map(|endpoint| u64::from(endpoint.weight().get())).sum();
+    if u32::try_from(all).is_ok() {
+        return Ok(()); // then so are all parts
+    }
     let mut sums = std::collections::BTreeMap::new();
     for (endpoint, &locality) in endpoints.iter().zip(locality_of) {
         let sum: &mut u64 = sums.entry((endpoint.level(), locality)).or_default();

@@ -1,5 +1,8 @@
 //! MAGLEV (spec 2.10).
 
+use std::hash::Hash;
+use std::sync::Arc;
+
 use crate::error::{BuildError, BuildErrorKind};
 use crate::hash::function::xxh64;
 use crate::hash::tables::{NormalizedHost, Sealed, Table, TableInput, Tables, entry_counts};
@@ -58,7 +61,7 @@ fn is_prime(n: u32) -> bool {
 /// Keeps no state: share it between the workers in an `Arc`, and build the next when the view changes.
 ///
 /// Cost: a pick is one remainder and one load; no allocation. Two bytes a slot, 131 KB by default.
-/// Building takes about as many steps as `size * ln(size)`.
+/// Building takes about as many steps as `size * ln(size)`; see [`rebuilt`](Self::rebuilt) for what a change needs.
 ///
 /// ```
 /// use mesh_lb::{AllUsable, Endpoint, EndpointSet, Maglev, PrioritySet, PrioritySetConfig, TableSize, Weight,
@@ -74,13 +77,41 @@ fn is_prime(n: u32) -> bool {
 #[derive(Clone, Debug)]
 pub struct Maglev {
     tables: Tables<Slots>,
+    size: TableSize,
 }
 
 impl Maglev {
     /// The tables of the eligible endpoints of `view`, which must be a view of `set`.
     #[must_use]
     pub fn new<K: HashKey>(set: &EndpointSet<K>, view: &PrioritySet, size: TableSize) -> Self {
-        Self { tables: Tables::new(set, view, |input| Slots::new(input, size)) }
+        Self { tables: Tables::new(set, view, |input| Slots::new(input, size)), size }
+    }
+
+    /// The tables of another view, of the same size.
+    ///
+    /// `before` is the set that these tables were made of, `set` that of the new view; give the same set twice
+    /// if only verdicts changed. The table of a priority whose endpoints and weights are the same is taken over,
+    /// renumbered if endpoints before them came or went. Any other table is filled anew: where an endpoint claims
+    /// slots depends on all others (LB-DES-10). The result equals that of [`new`](Self::new).
+    #[must_use]
+    pub fn rebuilt<K: HashKey + Eq + Hash>(
+        &self,
+        before: &EndpointSet<K>,
+        set: &EndpointSet<K>,
+        view: &PrioritySet,
+    ) -> Self {
+        let build = |input: &TableInput<'_>| Slots::new(input, self.size);
+        let tables = self.tables.rebuilt(before, set, view, build, |input, before| {
+            if !before.is_same_as(&input.hosts) {
+                return Slots::new(input, self.size);
+            }
+            if before.is_unmoved() {
+                return before.table.clone();
+            }
+            let renumbered = before.table.slots.iter().filter_map(|&slot| before.now(slot));
+            Slots { slots: renumbered.collect(), ..*before.table }
+        });
+        Self { tables, size: self.size }
     }
 
     /// The endpoint for a request hash; `None` if the priority the hash leads to has no healthy endpoint.
@@ -131,7 +162,7 @@ impl ConsistentHash for Maglev {
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     /// INVARIANT: as long as the table size, or 1 for a single endpoint (LB-MAG-09), or empty for none.
-    slots: Box<[EndpointIndex]>,
+    slots: Arc<[EndpointIndex]>,
     size: u32,
 }
 
@@ -148,8 +179,8 @@ struct Claim {
 impl Slots {
     fn new(input: &TableInput<'_>, size: TableSize) -> Self {
         let slots = match input.hosts.as_slice() {
-            [] => Box::default(),
-            [only] => Box::from([only.endpoint]),
+            [] => Arc::default(),
+            [only] => Arc::from([only.endpoint]),
             _ => fill(input, size.get() as usize),
         };
         Self { slots, size: size.get() }
@@ -157,8 +188,16 @@ impl Slots {
 }
 
 /// LB-MAG-02 and LB-MAG-03. `size` is at least 2.
-fn fill(input: &TableInput<'_>, size: usize) -> Box<[EndpointIndex]> {
-    let mut hosts: Vec<_> = input.hosts.iter().zip(&input.keys).collect();
+fn fill(input: &TableInput<'_>, size: usize) -> Arc<[EndpointIndex]> {
+    let mut names = String::new();
+    let mut name = |host: &NormalizedHost| {
+        let start = names.len();
+        (input.write_key)(host.endpoint, &mut names);
+        start..names.len()
+    };
+    let ranges: Vec<_> = input.hosts.iter().map(&mut name).collect();
+    let keys = ranges.into_iter().map(|range| names.get(range).unwrap_or_default());
+    let mut hosts: Vec<_> = input.hosts.iter().zip(keys).collect();
     hosts.sort_by_key(|(_, key)| key.as_bytes());
     let modulo = |hash: u64, n: usize| usize::try_from(hash.checked_rem(n as u64).unwrap_or(0)).unwrap_or(0);
     let mut claims: Vec<Claim> = hosts

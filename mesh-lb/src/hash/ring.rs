@@ -1,9 +1,14 @@
 //! RING_HASH (spec 2.9).
 
-use std::io::Write as _;
+use std::hash::Hash;
+use std::ops::Range;
+use std::sync::Arc;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashSet;
 
 use crate::error::{BuildError, BuildErrorKind};
-use crate::hash::tables::{NormalizedHost, Sealed, Table, TableInput, Tables, entry_counts};
+use crate::hash::tables::{Before, NormalizedHost, Sealed, Table, TableInput, Tables, entry_counts};
 use crate::hash::{ConsistentHash, HashFunction, HashKey, TableStatistics};
 use crate::priority::{Choice, Picked, PriorityLoad, PrioritySet};
 use crate::set::{EndpointIndex, EndpointSet};
@@ -76,13 +81,37 @@ impl RingHashConfig {
 #[derive(Clone, Debug)]
 pub struct RingHash {
     tables: Tables<Ring>,
+    config: RingHashConfig,
 }
 
 impl RingHash {
     /// The rings of the eligible endpoints of `view`, which must be a view of `set`.
     #[must_use]
     pub fn new<K: HashKey>(set: &EndpointSet<K>, view: &PrioritySet, config: &RingHashConfig) -> Self {
-        Self { tables: Tables::new(set, view, |input| Ring::new(input, config)) }
+        Self { tables: Tables::new(set, view, |input| Ring::new(input, config)), config: *config }
+    }
+
+    /// The rings of another view, with the same settings.
+    ///
+    /// `before` is the set that these rings were made of, `set` that of the new view; give the same set twice if
+    /// only verdicts changed. Only points that were not there before are hashed, and they are merged into the
+    /// others (LB-DES-12); the ring of a priority in which nothing changed is taken over. The result equals that of
+    /// [`new`](Self::new) (LB-RING-12). Linear in the points, in place of hashing and sorting them all.
+    #[must_use]
+    pub fn rebuilt<K: HashKey + Eq + Hash>(
+        &self,
+        before: &EndpointSet<K>,
+        set: &EndpointSet<K>,
+        view: &PrioritySet,
+    ) -> Self {
+        let build = |input: &TableInput<'_>| Ring::new(input, &self.config);
+        let tables = self.tables.rebuilt(before, set, view, build, |input, before| {
+            if before.is_same_as(&input.hosts) && before.is_unmoved() {
+                return before.table.clone();
+            }
+            Ring::changed(input, before, &self.config)
+        });
+        Self { tables, config: self.config }
     }
 
     /// The endpoint for a request hash; `None` if the priority the hash leads to has no healthy endpoint
@@ -135,11 +164,11 @@ impl ConsistentHash for RingHash {
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
     /// Ascending, and after the last point [`PADDING`] more of the largest value there is.
-    hashes: Box<[u64]>,
+    hashes: Arc<[u64]>,
     /// The owners of the points, and after the last that of the first, for the wrap.
-    hosts: Box<[EndpointIndex]>,
+    hosts: Arc<[EndpointIndex]>,
     /// LB-DES-11: for each value of the upper bits, the first point at or above it.
-    buckets: Box<[u32]>,
+    buckets: Arc<[u32]>,
     /// The number of lower bits that a bucket spans, 1 to 63.
     shift: u32,
     /// `ceil(scale)`, for the gauge.
@@ -154,11 +183,47 @@ impl Ring {
     fn new(input: &TableInput<'_>, config: &RingHashConfig) -> Self {
         let mut points = Vec::new();
         let mut name = Name::default();
-        let size = each_share(input, config, |at, endpoint, count| {
-            let key = input.keys.get(at).copied().unwrap_or_default();
-            points.extend(name.hashes(key, 0..count, config.function).map(|hash| (hash, endpoint)));
+        let size = each_share(input, config, |endpoint, count| {
+            points.extend(name.hashes(input, endpoint, 0..count, config.function));
         });
         points.sort_by_key(|&(hash, _)| hash); // LB-RING-05: stable
+        Self::from_points(&points, size)
+    }
+
+    /// What `new` makes of `input`, from the points of the ring before.
+    fn changed(input: &TableInput<'_>, before: &Before<'_, Self>, config: &RingHashConfig) -> Self {
+        // How many points each endpoint had, by its index of today.
+        let highest = input.hosts.iter().map(|host| host.endpoint.get()).max().unwrap_or(0);
+        let mut had = vec![0_u64; highest + 1];
+        for (_, old) in before.table.points() {
+            if let Some(had) = before.now(old).and_then(|endpoint| had.get_mut(endpoint.get())) {
+                *had += 1;
+            }
+        }
+        // The order of the hosts, for equal hashes (LB-RING-05); those that are not in the ring have none.
+        let mut order = vec![usize::MAX; highest + 1];
+        let (mut gone, mut new) = (HashSet::with_hasher(FixedState::default()), Vec::new());
+        let (mut name, mut at) = (Name::default(), 0);
+        let size = each_share(input, config, |endpoint, count| {
+            let had = had.get(endpoint.get()).copied().unwrap_or(0);
+            // The points of an endpoint are numbered from 0, so fewer of them are the first of those there were.
+            new.extend(name.hashes(input, endpoint, had..count, config.function));
+            gone.extend(name.hashes(input, endpoint, count..had, config.function));
+            if let Some(order) = order.get_mut(endpoint.get()).filter(|_| count > 0) {
+                *order = at;
+            }
+            at += 1;
+        });
+        let place = |endpoint: EndpointIndex| order.get(endpoint.get()).copied().unwrap_or(usize::MAX);
+        let kept = before.table.points().filter_map(|(hash, old)| {
+            let endpoint = before.now(old)?;
+            let stays = place(endpoint) != usize::MAX && !(gone.contains(&(hash, endpoint)));
+            stays.then_some((hash, endpoint))
+        });
+        let mut points: Vec<(u64, EndpointIndex)> = kept.collect();
+        points.append(&mut new);
+        // Two runs, the first of them in order: the sort merges them.
+        points.sort_by_key(|&(hash, endpoint)| (hash, place(endpoint)));
         Self::from_points(&points, size)
     }
 
@@ -212,18 +277,17 @@ impl Ring {
     }
 }
 
-/// LB-RING-02 and LB-RING-03: calls back with each host, its position in the input, and how many points it has;
-/// gives the size aimed at.
+/// LB-RING-02 and LB-RING-03: calls back with each host and how many points it has; gives the size aimed at.
 fn each_share(
     input: &TableInput<'_>,
     config: &RingHashConfig,
-    mut with: impl FnMut(usize, EndpointIndex, u64),
+    mut with: impl FnMut(EndpointIndex, u64),
 ) -> u64 {
     #[allow(clippy::cast_precision_loss, reason = "both are at most 2^23")]
     let (min, max) = (config.min as f64, config.max as f64);
     let scale = ((input.smallest * min).ceil() / input.smallest).min(max);
     let (mut target, mut have) = (0.0, 0.0);
-    for (at, host) in input.hosts.iter().enumerate() {
+    for host in &input.hosts {
         // LB-RING-13: a product and a sum, each rounded; never fused.
         let portion = scale * host.share;
         target += portion;
@@ -232,7 +296,7 @@ fn each_share(
             count += 1;
             have += 1.0;
         }
-        with(at, host.endpoint, count);
+        with(host.endpoint, count);
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^23")]
     let size = if input.hosts.is_empty() { 0 } else { scale.ceil() as u64 };
@@ -242,28 +306,39 @@ fn each_share(
 /// Space for the names of points: the key, an underscore, a number.
 #[derive(Default)]
 struct Name {
-    text: Vec<u8>,
+    text: String,
 }
 
 impl Name {
-    /// The hashes of a host's points with these numbers.
+    /// An endpoint's points with these numbers.
     fn hashes(
         &mut self,
-        key: &str,
-        numbers: std::ops::Range<u64>,
+        input: &TableInput<'_>,
+        endpoint: EndpointIndex,
+        numbers: Range<u64>,
         function: HashFunction,
-    ) -> impl Iterator<Item = u64> {
+    ) -> impl Iterator<Item = (u64, EndpointIndex)> {
         self.text.clear();
-        self.text.extend_from_slice(key.as_bytes());
-        self.text.push(b'_');
+        if !numbers.is_empty() {
+            (input.write_key)(endpoint, &mut self.text);
+            self.text.push('_');
+        }
         let prefix = self.text.len();
         numbers.map(move |number| {
             self.text.truncate(prefix);
-            // Writing to a vector cannot fail.
-            let _ = write!(self.text, "{number}");
-            function.hash(&self.text)
+            push_decimal(&mut self.text, number);
+            (function.hash(self.text.as_bytes()), endpoint)
         })
     }
+}
+
+fn push_decimal(text: &mut String, number: u64) {
+    if number >= 10 {
+        push_decimal(text, number / 10);
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "a digit")]
+    let digit = (number % 10) as u8;
+    text.push(char::from(b'0' + digit));
 }
 
 impl Table for Ring {

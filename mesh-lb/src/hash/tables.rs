@@ -1,19 +1,47 @@
 //! What ring hash and Maglev have in common: weights, priorities, and the sealed trait over both.
 
+use std::hash::Hash;
+
 use crate::endpoint::Endpoint;
 use crate::hash::HashKey;
 use crate::priority::{Choice, LocalityGroup, Picked, PriorityLoad, PrioritySet};
 use crate::set::{EndpointIndex, EndpointSet};
 
 /// The eligible endpoints of one priority, in configuration order, with what a table is built from.
-#[derive(Debug)]
 pub(crate) struct TableInput<'s> {
     pub(crate) hosts: Vec<NormalizedHost>,
-    /// Parallel to `hosts`: the hashed names.
-    pub(crate) keys: Vec<&'s str>,
+    /// Appends the hashed name of an endpoint.
+    pub(crate) write_key: &'s dyn Fn(EndpointIndex, &mut String),
     /// `min(1.0, min q)`
     pub(crate) smallest: f64,
     pub(crate) largest: f64,
+}
+
+/// The table of the same priority before a change, and where its endpoints went.
+pub(crate) struct Before<'t, T> {
+    pub(crate) table: &'t T,
+    pub(crate) hosts: &'t [NormalizedHost],
+    /// By old index: the new one, `None` for endpoints that left.
+    pub(crate) moved: &'t [Option<EndpointIndex>],
+}
+
+impl<T> Before<'_, T> {
+    pub(crate) fn now(&self, old: EndpointIndex) -> Option<EndpointIndex> {
+        self.moved.get(old.get()).copied().flatten()
+    }
+
+    /// Whether the same endpoints have the same shares, in the same order.
+    pub(crate) fn is_same_as(&self, hosts: &[NormalizedHost]) -> bool {
+        let same = |(old, new): (&NormalizedHost, &NormalizedHost)| {
+            self.now(old.endpoint) == Some(new.endpoint) && old.share.to_bits() == new.share.to_bits()
+        };
+        self.hosts.len() == hosts.len() && self.hosts.iter().zip(hosts).all(same)
+    }
+
+    /// Whether no endpoint has another index now.
+    pub(crate) fn is_unmoved(&self) -> bool {
+        self.hosts.iter().all(|host| self.now(host.endpoint) == Some(host.endpoint))
+    }
 }
 
 /// LB-RING-01: `(w * share) / sum`, in this order of operations.
@@ -30,6 +58,21 @@ fn normalize(groups: &[LocalityGroup]) -> Vec<NormalizedHost> {
         hosts.extend(group.hosts.iter().map(normalized));
     }
     hosts
+}
+
+impl<'s> TableInput<'s> {
+    fn new(hosts: Vec<NormalizedHost>, write_key: &'s dyn Fn(EndpointIndex, &mut String)) -> Self {
+        let smallest = hosts.iter().map(|host| host.share).fold(1.0, f64::min);
+        let largest = hosts.iter().map(|host| host.share).fold(0.0, f64::max);
+        Self { hosts, write_key, smallest, largest }
+    }
+}
+
+/// An index of a larger set names no endpoint; its name is then empty.
+fn write_key<K: HashKey>(set: &EndpointSet<K>, endpoint: EndpointIndex, out: &mut String) {
+    if let Some(key) = set.get(endpoint).map(Endpoint::key) {
+        key.write_hash_key(out);
+    }
 }
 
 /// One lookup table a priority.
@@ -59,24 +102,38 @@ impl<T: Table> Tables<T> {
         view: &PrioritySet,
         build: impl Fn(&TableInput<'_>) -> T,
     ) -> Self {
+        let write_key = |endpoint: EndpointIndex, out: &mut String| write_key(set, endpoint, out);
         let priorities = view.priorities().iter().map(|priority| {
-            let hosts = normalize(&priority.groups);
-            let mut text = String::new();
-            let mut ends = Vec::with_capacity(hosts.len());
-            for host in &hosts {
-                // An index of a larger set names no endpoint; its name is then empty.
-                if let Some(key) = set.get(host.endpoint).map(Endpoint::key) {
-                    key.write_hash_key(&mut text);
-                }
-                ends.push(text.len());
-            }
-            let starts = std::iter::once(0).chain(ends.iter().copied());
-            let keys =
-                starts.zip(&ends).map(|(start, &end)| text.get(start..end).unwrap_or_default()).collect();
-            let smallest = hosts.iter().map(|host| host.share).fold(1.0, f64::min);
-            let largest = hosts.iter().map(|host| host.share).fold(0.0, f64::max);
-            let input = TableInput { hosts, keys, smallest, largest };
+            let input = TableInput::new(normalize(&priority.groups), &write_key);
             let table = build(&input);
+            PriorityTable { panic: priority.panic, hosts: input.hosts.into(), table }
+        });
+        Self { priorities: priorities.collect(), load: view.load().clone() }
+    }
+
+    /// The tables of another view, made from these where that is less work.
+    pub(crate) fn rebuilt<K: HashKey + Eq + Hash>(
+        &self,
+        before: &EndpointSet<K>,
+        set: &EndpointSet<K>,
+        view: &PrioritySet,
+        build: impl Fn(&TableInput<'_>) -> T,
+        change: impl Fn(&TableInput<'_>, &Before<'_, T>) -> T,
+    ) -> Self {
+        let write_key = |endpoint: EndpointIndex, out: &mut String| write_key(set, endpoint, out);
+        let moved: Box<[Option<EndpointIndex>]> = if std::ptr::eq(before, set) {
+            before.iter().map(|(index, _)| Some(index)).collect()
+        } else {
+            before.iter().map(|(_, endpoint)| set.find(endpoint.key())).collect()
+        };
+        let priorities = view.priorities().iter().enumerate().map(|(at, priority)| {
+            let input = TableInput::new(normalize(&priority.groups), &write_key);
+            let table = match self.priorities.get(at) {
+                Some(PriorityTable { hosts, table, .. }) => {
+                    change(&input, &Before { table, hosts, moved: &moved })
+                }
+                None => build(&input),
+            };
             PriorityTable { panic: priority.panic, hosts: input.hosts.into(), table }
         });
         Self { priorities: priorities.collect(), load: view.load().clone() }
@@ -110,6 +167,11 @@ impl<T: Table> Tables<T> {
 
     pub(crate) fn most_hosts(&self) -> usize {
         self.priorities.iter().map(|tier| tier.hosts.len()).max().unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn same_table(&self, other: &Self, priority: usize, same: impl Fn(&T, &T) -> bool) -> bool {
+        same(&self.priorities[priority].table, &other.priorities[priority].table)
     }
 
     pub(crate) fn statistics(&self, priority: u8) -> Option<TableStatistics> {

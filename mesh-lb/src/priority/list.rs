@@ -51,6 +51,15 @@ impl HostList {
         }
     }
 
+    /// Shares what was made for a list of the same hosts and weights.
+    pub(crate) fn take_over(&mut self, before: &Self) {
+        if self.hosts == before.hosts && self.weights == before.weights {
+            self.hosts = Arc::clone(&before.hosts);
+            self.weights.clone_from(&before.weights);
+            self.round = before.round.clone();
+        }
+    }
+
     /// The hosts in the order one round of ROUND_ROBIN visits them; `None` if the weights make the round so
     /// long that it must be scheduled as it goes.
     pub(crate) fn round(&self) -> Option<Arc<[EndpointIndex]>> {

@@ -183,3 +183,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_rebuilt_table_equals_a_new_one() {
+    // LB-DES-10: taken over, renumbered, or filled anew
+    let endpoint = |key: &str, weight, priority| {
+        Endpoint::new(key.to_owned(), Weight::or_one(weight)).priority(priority)
+    };
+    let old = EndpointSet::new([endpoint("a", 1, 0), endpoint("b", 2, 1), endpoint("c", 3, 1)]).unwrap();
+    let view = |set: &EndpointSet<String>, sick: usize| {
+        let verdict = move |index: EndpointIndex| index.get() != sick;
+        PrioritySet::new(set, &PrioritySetConfig::default(), &verdict)
+    };
+    let size = TableSize::new(101).unwrap();
+    let maglev = Maglev::new(&old, &view(&old, 9), size);
+    let all = |maglev: &Maglev| format!("{:?}", maglev.tables);
+    let shared = |a: &Maglev, b: &Maglev, priority| {
+        a.tables.same_table(&b.tables, priority, |a, b| Arc::ptr_eq(&a.slots, &b.slots))
+    };
+    // The same set, one verdict: priority 1 is taken over.
+    let next = maglev.rebuilt(&old, &old, &view(&old, 0));
+    assert_eq!(all(&next), all(&Maglev::new(&old, &view(&old, 0), size)));
+    assert!(shared(&maglev, &next, 1) && !shared(&maglev, &next, 0));
+    // An endpoint in front: priority 1 is renumbered.
+    let new = EndpointSet::new([
+        endpoint("0", 1, 0),
+        endpoint("a", 1, 0),
+        endpoint("b", 2, 1),
+        endpoint("c", 3, 1),
+    ]);
+    let new = new.unwrap();
+    let next = maglev.rebuilt(&old, &new, &view(&new, 9));
+    assert_eq!(all(&next), all(&Maglev::new(&new, &view(&new, 9), size)));
+    // And back, with another weight and a priority that was not there.
+    let other = EndpointSet::new([endpoint("a", 1, 0), endpoint("b", 9, 1), endpoint("c", 3, 2)]).unwrap();
+    let back = next.rebuilt(&new, &other, &view(&other, 9));
+    assert_eq!(all(&back), all(&Maglev::new(&other, &view(&other, 9), size)));
+}

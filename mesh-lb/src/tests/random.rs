@@ -84,3 +84,35 @@ fn an_update_keeps_the_kind() {
     assert!(chi_square(&counts(&balancer, 2, 10_000), &[0.5, 0.5]) < 23.9);
     assert_eq!(balancer.view().endpoints(), equal(2).endpoints());
 }
+
+#[test]
+fn what_did_not_change_is_taken_over() {
+    // The weighted round and the alias table of a list with the same endpoints and weights
+    let endpoint = |at: u32| Endpoint::new(at, Weight::or_one(at + 1)).priority(u8::from(at > 3));
+    let set = EndpointSet::new((0..8).map(endpoint)).unwrap();
+    let config = PrioritySetConfig::new();
+    let first = Arc::new(PrioritySet::new(&set, &config, &AllUsable));
+    let rounds = |view: &PrioritySet| {
+        view.lists().iter().filter_map(crate::priority::HostList::round).collect::<Vec<_>>()
+    };
+    let before = rounds(&first);
+    let mut balancer = Random::weighted(Arc::clone(&first));
+    let old = balancer.aliases.clone();
+    let verdict = |index: crate::EndpointIndex| index.get() != 2;
+    let next = Arc::new(first.rebuilt(&set, &config, &verdict));
+    let kept = |(a, b): &(&Arc<_>, &Arc<[crate::EndpointIndex]>)| Arc::ptr_eq(a, b);
+    // All of priority 0, and all three lists of priority 1; the healthy ones of priority 0 have changed.
+    let after = rounds(&next);
+    assert_eq!(before.iter().zip(&after).filter(kept).count(), before.len() - 1);
+    balancer.update(Arc::clone(&next));
+    let same = |(a, b): &(&Option<Arc<AliasTable>>, &Option<Arc<AliasTable>>)| match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        _ => a.is_none() && b.is_none(),
+    };
+    assert_eq!(old.iter().zip(&balancer.aliases).filter(same).count(), old.len() - 1);
+    // The very next pick sees the change (LB-DES-15).
+    let plain = PrioritySet::new(&set, &config, &verdict);
+    assert_eq!(plain.load(), next.load());
+    let mut draw = SplitMix64::new(8);
+    assert!((0..2_000).all(|_| balancer.pick(&mut draw).unwrap().endpoint.get() != 2));
+}

@@ -167,6 +167,19 @@ fn slow_points(weights: &[u32], min: u64, max: u64) -> BTreeMap<u64, usize> {
     points
 }
 
+#[test]
+fn a_ring_in_which_nothing_changed_is_shared() {
+    // LB-RING-12
+    let endpoint = |key: &str, priority| Endpoint::new(key.to_owned(), Weight::ONE).priority(priority);
+    let set = EndpointSet::new([endpoint("a", 0), endpoint("b", 1), endpoint("c", 1)]).unwrap();
+    let view =
+        |usable: fn(EndpointIndex) -> bool| PrioritySet::new(&set, &PrioritySetConfig::default(), &usable);
+    let ring = RingHash::new(&set, &view(|_| true), &RingHashConfig::default());
+    let next = ring.rebuilt(&set, &set, &view(|index| index.get() != 2));
+    assert!(ring.tables.same_table(&next.tables, 0, |a, b| Arc::ptr_eq(&a.hashes, &b.hashes)));
+    assert!(!ring.tables.same_table(&next.tables, 1, |a, b| Arc::ptr_eq(&a.hashes, &b.hashes)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -193,5 +206,39 @@ proptest! {
         let statistics = found.statistics(0).unwrap();
         prop_assert!(statistics.size <= max);
         prop_assert!((order.len() as u64).abs_diff(statistics.size) <= 1);
+    }
+
+    #[test]
+    fn a_rebuilt_ring_equals_a_new_one(
+        before in prop::collection::vec((0_u32..60, 1_u32..6, 0_u8..2), 1..40),
+        after in prop::collection::vec((0_u32..60, 1_u32..6, 0_u8..2), 1..40),
+        sick in prop::collection::vec(any::<bool>(), 60),
+        min in 1_u64..400,
+        more in 0_u64..400,
+    ) {
+        // LB-RING-12, LB-DES-12: members, weights, priorities and health change at once
+        let set = |hosts: &[(u32, u32, u8)]| {
+            let mut seen = BTreeMap::new();
+            for &(key, weight, priority) in hosts {
+                seen.entry(key).or_insert((weight, priority));
+            }
+            let endpoint = |(key, (weight, priority))| {
+                Endpoint::new(format!("10.0.0.{key}:80"), Weight::or_one(weight)).priority(priority)
+            };
+            EndpointSet::new(seen.into_iter().map(endpoint)).unwrap()
+        };
+        let (old, new) = (set(&before), set(&after));
+        let config = RingHashConfig::new(min, min + more).unwrap();
+        let whole = PrioritySet::new(&old, &PrioritySetConfig::default(), &AllUsable);
+        let verdict = |index: EndpointIndex| sick[index.get()];
+        let partial = PrioritySet::new(&new, &PrioritySetConfig::default(), &verdict);
+        let ring = RingHash::new(&old, &whole, &config);
+        let all = |ring: &RingHash| format!("{:?}", ring.tables);
+        let there = ring.rebuilt(&old, &new, &partial);
+        prop_assert_eq!(all(&there), all(&RingHash::new(&new, &partial, &config)));
+        let back = there.rebuilt(&new, &old, &whole);
+        prop_assert_eq!(all(&back), all(&ring));
+        let same = PrioritySet::new(&old, &PrioritySetConfig::default(), &verdict);
+        prop_assert_eq!(all(&ring.rebuilt(&old, &old, &same)), all(&RingHash::new(&old, &same, &config)));
     }
 }

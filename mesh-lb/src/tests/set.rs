@@ -57,6 +57,20 @@ fn localities_are_sorted_by_their_texts() {
 }
 
 #[test]
+fn changes_that_cannot_be_are_named() {
+    // LB-TEST-50
+    let full = EndpointSet::new((0..65_535_u32).map(|key| Endpoint::new(key, Weight::ONE))).unwrap();
+    let one_more = full.with_changes([Change::Put(Endpoint::new(70_000, Weight::ONE))]);
+    let kind = BuildErrorKind::TooManyEndpoints { max: 65_535, found: 65_536 };
+    assert_eq!(one_more.unwrap_err().kind(), &kind);
+    let none = set(&["a"]).unwrap().with_changes([Change::Remove("b"), Change::Remove("a")]);
+    assert_eq!(none.unwrap_err().kind(), &BuildErrorKind::EmptySet);
+    let heavy = |key| Change::Put(Endpoint::new(key, Weight::or_one(u32::MAX)));
+    let error = set(&["a", "b"]).unwrap().with_changes([heavy("a")]).unwrap_err();
+    assert!(matches!(error.kind(), BuildErrorKind::EndpointWeightOverflow { priority: 0, .. }));
+}
+
+#[test]
 fn errors_are_small_and_can_cross_threads() {
     fn crosses<T: Send + Sync + std::error::Error + 'static>() -> usize {
         size_of::<T>()
@@ -76,5 +90,48 @@ proptest! {
         }
         prop_assert_eq!(set.iter().count(), set.len());
         prop_assert!(!set.is_empty());
+    }
+
+    #[test]
+    fn a_changed_set_equals_a_new_one(
+        keys in prop::collection::hash_set(0_u8..40, 1..30),
+        changes in prop::collection::vec((0_u8..40, 0_u32..4, 0_u8..3, 0_u8..4), 0..30),
+    ) {
+        // LB-HOST-02, LB-HOST-08: the change is in the set at once, whoever stays keeps the place in the order
+        let endpoint = |key, weight, priority, place: u8| {
+            let place = Locality::parse(["", "r/a", "r/b", "s/a"][usize::from(place)]);
+            Endpoint::new(key, Weight::or_one(weight)).priority(priority).locality(place)
+        };
+        let mut list: Vec<_> = keys.into_iter().map(|key| endpoint(key, 1, 0, key % 4)).collect();
+        let set = EndpointSet::new(list.clone()).unwrap();
+        let changes = changes.into_iter().map(|(key, weight, priority, place)| {
+            let at = list.iter().position(|known| *known.key() == key);
+            if weight == 0 {
+                list.retain(|known| *known.key() != key);
+                return Change::Remove(key);
+            }
+            let new = endpoint(key, weight, priority, place);
+            match at {
+                Some(at) => list[at] = new.clone(),
+                None => list.push(new.clone()),
+            }
+            Change::Put(new)
+        });
+        let found = set.with_changes(changes.collect::<Vec<_>>());
+        let Ok(want) = EndpointSet::new(list) else {
+            prop_assert_eq!(found.unwrap_err(), BuildErrorKind::EmptySet.into());
+            return Ok(());
+        };
+        let found = found.unwrap();
+        let endpoints = |set: &EndpointSet<u8>| {
+            let of = |(index, endpoint): (EndpointIndex, &Endpoint<u8>)| {
+                (format!("{endpoint:?}"), set.locality_of(index), set.find(endpoint.key()) == Some(index))
+            };
+            set.iter().map(of).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(endpoints(&found), endpoints(&want));
+        prop_assert_eq!(found.localities(), want.localities());
+        prop_assert_eq!(found.by_key.len(), want.len());
+        prop_assert!(endpoints(&found).iter().all(|(_, _, is_found)| *is_found));
     }
 }
