@@ -40,7 +40,8 @@ fn table(chains: Vec<(&'static str, ChainMatch)>) -> ChainTable<&'static str> {
 
 /// Envoy 1.40 answered all of these so.
 #[test]
-fn server_names_route_l4_04_old_12() {
+fn server_names_route_l4_04() {
+    // ROUTE-OLD-12
     let table = table(vec![
         ("ex", names(&["*.example.com"])),
         ("com", names(&["*.COM"])),
@@ -245,7 +246,8 @@ fn duplicates_are_refused_route_l4_02() {
 
 /// Connections are split by weight: a quarter and three quarters.
 #[test]
-fn weighted_connections_route_case_88_l4_07() {
+fn weighted_connections_route_l4_07() {
+    // ROUTE-CASE-88
     let split = WeightedSplit::new([("one", 1), ("three", 3), ("off", 0)]).unwrap();
     let table = ChainTable::builder().chain("tcp", ChainMatch::any(), split).build().unwrap();
     let found = table.lookup(&to("10.0.0.1:1")).action().unwrap();
