@@ -89,9 +89,11 @@ impl Tool {
         Invocation::write(format!("{}-restore", self.program), args).feed(text).with_environment(lock)
     }
 
-    /// Parses the restore text and changes nothing.
-    pub(super) fn parse(&self, text: String, lock: Option<&(String, String)>) -> Invocation {
-        let args = ["--noflush", "--test"].into_iter().chain(self.wait());
+    /// Parses the restore text and changes nothing. With `fresh` the tables count as empty, so that chains that
+    /// are there are not in the way.
+    pub(super) fn parse(&self, text: String, fresh: bool, lock: Option<&(String, String)>) -> Invocation {
+        let args = if fresh { &["--test"][..] } else { &["--noflush", "--test"] };
+        let args = args.iter().copied().chain(self.wait());
         Invocation::read(format!("{}-restore", self.program), args).feed(text).with_environment(lock)
     }
 }

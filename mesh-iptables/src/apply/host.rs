@@ -48,7 +48,12 @@ fn add_one(session: &mut Session, step: &HostStep) -> Result<StepOutcome, ApplyE
         session.warn("IPv6 is disabled on lo, its local route was left out");
         return Ok(StepOutcome::Skipped);
     }
-    let add = calls(step)?.add;
+    let calls = calls(step)?;
+    // A policy rule without a priority is added again and again without complaint.
+    if matches!(step, HostStep::PolicyRule { .. }) && !session.is_dry() && is_there(session, step, &calls) {
+        return Ok(StepOutcome::Existed);
+    }
+    let add = calls.add;
     let finished = session.ask(add.clone())?;
     if finished.succeeded() {
         Ok(StepOutcome::Added)

@@ -194,9 +194,11 @@ impl Run<'_> {
     }
 
     /// Everything is parsed before anything is changed (`APP-04`).
-    fn parse(&self, session: &mut Session) -> Result<(), ApplyError> {
+    fn parse(&self, session: &mut Session, fresh: bool) -> Result<(), ApplyError> {
         for (tool, text) in self.texts()? {
-            session.run(tool.parse(text, self.lock())).map_err(|error| error.after("nothing was changed"))?;
+            session
+                .run(tool.parse(text, fresh, self.lock()))
+                .map_err(|error| error.after("nothing was changed"))?;
         }
         Ok(())
     }
@@ -208,7 +210,7 @@ impl Run<'_> {
 
     /// One process a family that writes.
     fn restore(&self, session: &mut Session) -> Result<(), ApplyError> {
-        self.parse(session)?;
+        self.parse(session, false)?;
         for (tool, text) in self.texts()? {
             if let Err(error) = session.run(tool.restore(text, self.lock())) {
                 return Err(self.undo(session, error));
@@ -247,7 +249,7 @@ impl Run<'_> {
     /// Cleans up and restores behind guardrails (`APP-01`). If the restore fails, the former rules come back.
     fn replace(&self, session: &mut Session) -> Result<(), ApplyError> {
         // Whatever can be found out without changing anything is found out before traffic stops.
-        self.parse(session)?;
+        self.parse(session, true)?;
         // Asked to end, this process ends after the guardrails are gone.
         let _held = super::signals::hold();
         let planned: Vec<Tool> = self.planned()?.into_iter().cloned().collect();

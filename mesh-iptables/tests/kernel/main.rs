@@ -13,6 +13,12 @@
     reason = "a test may fail loudly"
 )]
 
+mod ambient;
+mod dns;
+mod failures;
+mod lifecycle;
 mod outcomes;
 mod rig;
+mod tproxy;
 mod traffic;
+mod vectors;

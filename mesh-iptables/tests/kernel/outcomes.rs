@@ -1,8 +1,6 @@
 //! The outcome tables of section 6.6 with real connections, on every backend and in both families (`TST-12`).
 
-use super::rig::{
-    Backend, FAMILIES, LOOPBACK, Net, OTHER, PEER, POD, SELF, VIP, backends, config, install, options,
-};
+use super::rig::{FAMILIES, LOOPBACK, Net, OTHER, PEER, POD, SELF, VIP, backends, config, install};
 use super::traffic::{APP, Caller, PROXY, Want, differs, everyone, to};
 
 const DEFAULT: [&str; 8] = ["-b", "*", "-d", "15020,15021,15090", "-i", "*", "-o", "3306"];

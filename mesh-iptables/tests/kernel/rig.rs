@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use mesh_iptables::apply::{Applier, ApplyError, Report, Verification};
 use mesh_iptables::{ApplyOptions, CaptureConfig, CaptureConfigBuilder};
@@ -115,7 +116,30 @@ impl Net {
             PEER[0], PEER[1], VIP[0], VIP[1], OTHER[0], OTHER[1],
         ));
         net.pod.sh(&format!("ip route add default via {}; ip -6 route add default via {}", PEER[0], PEER[1]));
+        net.settle();
         Some(net)
+    }
+
+    /// Waits until packets pass: IPv6 addresses are usable only some time after the interface is up.
+    fn settle(&self) {
+        for namespace in [&self.pod, &self.peer] {
+            for address in POD.into_iter().chain(PEER) {
+                let passes = || {
+                    let to = std::net::SocketAddr::new(address.parse().unwrap(), 1);
+                    let refused = std::net::TcpStream::connect_timeout(&to, Duration::from_millis(200));
+                    refused.unwrap_err().kind() == std::io::ErrorKind::ConnectionRefused
+                };
+                let passed = namespace.enter(|| {
+                    (0..50).any(|_| {
+                        passes() || {
+                            std::thread::sleep(Duration::from_millis(20));
+                            false
+                        }
+                    })
+                });
+                assert!(passed, "{address} cannot be reached");
+            }
+        }
     }
 }
 

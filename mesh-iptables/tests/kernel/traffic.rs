@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -91,18 +92,31 @@ impl Listeners {
     }
 
     /// Adds UDP sockets on these addresses.
-    pub fn udp(mut self, namespace: &Namespace, who: &'static str, addresses: &[SocketAddr]) -> Self {
-        let sockets: Vec<UdpSocket> =
-            namespace.enter(|| addresses.iter().map(|address| UdpSocket::bind(address).unwrap()).collect());
+    pub fn udp(self, namespace: &Namespace, who: &'static str, addresses: &[SocketAddr]) -> Self {
+        self.udp_of(Caller::new(0, 0), namespace, who, addresses)
+    }
+
+    /// Adds UDP sockets of this owner, by whom the zone of their answers is told (`IPT-DNS-05`).
+    pub fn udp_of(
+        mut self,
+        owner: Caller,
+        namespace: &Namespace,
+        who: &'static str,
+        addresses: &[SocketAddr],
+    ) -> Self {
+        let bound = |address: &SocketAddr| {
+            let socket = Caller { from: Some(*address), ..owner }.socket(*address, Type::DGRAM);
+            UdpSocket::from(socket)
+        };
+        let sockets: Vec<UdpSocket> = namespace.enter(|| addresses.iter().map(bound).collect());
         for socket in sockets {
             let own = socket.try_clone().unwrap();
             std::thread::spawn(move || {
-                let mut buffer = [0; 64];
-                while let Ok((_, caller)) = own.recv_from(&mut buffer) {
+                let mut buffer = [MaybeUninit::uninit(); 64];
+                // Shut down, it reads nothing from nobody.
+                while let Ok((_, caller)) = SockRef::from(&own).recv_from(&mut buffer) {
+                    let Some(caller) = caller.as_socket() else { break };
                     let local = own.local_addr().unwrap();
-                    if buffer[0] == b'!' {
-                        break;
-                    }
                     let answer =
                         Answer { who: who.to_owned(), port: local.port(), local, caller, meant: None };
                     let _unreachable = own.send_to(answer.to_string().as_bytes(), caller);
@@ -246,7 +260,7 @@ pub fn everyone_but(net: &Net, inbound: Kind) -> [Listeners; 2] {
     let agents = [to("127.0.0.1", 15053), to("::1", 15053)];
     let agent = Listeners::tcp_on(&net.pod, "pod", &agents);
     pod.tcp.extend(agent);
-    let pod = pod.udp(&net.pod, "pod", &agents);
+    let pod = pod.udp_of(PROXY, &net.pod, "pod", &agents);
     let own = [PEER, VIP, OTHER].into_iter().flatten();
     let udp: Vec<SocketAddr> = own.flat_map(|address| [to(address, 53), to(address, 443)]).collect();
     let peer =
