@@ -31,7 +31,7 @@ use mesh_route::{Lookup, RequestHead, normalize_path};
 pub(crate) use self::body::{RequestBody, ResponseBody};
 use self::record::Record;
 use self::reply::LocalReply;
-use self::tokens::RouteClaims;
+pub(crate) use self::tokens::RouteClaims;
 pub(crate) use self::upgrade::Upgrade;
 use crate::snapshot::{Destination, HttpListener, Route, RouteAction};
 use crate::upstream::WorkerDraw;

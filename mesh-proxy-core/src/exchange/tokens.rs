@@ -96,7 +96,7 @@ fn edit(parts: &mut Parts, edits: &RequestEdits, record: &mut Record) -> Result<
 
 /// The claims for routes that match on them (AUTHZ-JWT-32).
 #[derive(Clone, Copy)]
-pub(super) struct RouteClaims<'t>(pub(super) &'t Claims);
+pub(crate) struct RouteClaims<'t>(pub(crate) &'t Claims);
 
 impl mesh_route::Claims for RouteClaims<'_> {
     fn any_string(&self, path: &ClaimPath, test: &mut dyn FnMut(&str) -> bool) -> bool {

@@ -19,7 +19,7 @@ pub use balancing::Balancing;
 pub use cluster::{
     Cluster, ClusterEndpoint, ClusterIndex, HashSource, Limits, LoadBalancer, ServiceName, Workload,
 };
-pub use compile::{Compiled, compile};
+pub use compile::{Compiled, Outbound, compile, outbound};
 pub use context::{Context, ProxyIdentity};
 pub use issue::Issue;
 pub use listener::{HttpListener, ListenerKey, Role};

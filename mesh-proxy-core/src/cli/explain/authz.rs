@@ -13,7 +13,7 @@ use super::request::{Asked, Target, header};
 use super::{claims, ports, text};
 use crate::cli::complain;
 use crate::cli::run::Identity;
-use crate::config::Source;
+use crate::config::{Findings, Source};
 use crate::snapshot::{ProxyIdentity, Role, Snapshot, compile};
 
 #[derive(Debug, clap::Args)]
@@ -84,13 +84,13 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum RoleName {
+pub(super) enum RoleName {
     Gateway,
     Sidecar,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Output {
+pub(super) enum Output {
     Text,
     Json,
 }
@@ -129,6 +129,16 @@ fn answer(arguments: &Arguments) -> Result<Report, String> {
         (None, RoleName::Sidecar) => Role::Sidecar,
         (None, RoleName::Gateway) => Role::Gateway,
     };
+    warn(&findings);
+    let protection = snapshot.protection(role);
+    let identity = if role == Role::Gateway { context.gateway } else { context.sidecar }.unwrap_or_default();
+    let asked = asked(arguments, &snapshot, role, &identity, &objects)?;
+    let workload = Workload::new(role, identity, arguments.workload.as_deref());
+    Ok(Report::new(protection, workload, &asked, &Places::new(&objects, &findings)))
+}
+
+/// Says that an answer is about less than what was written.
+pub(super) fn warn(findings: &Findings) {
     let errors = findings.count(Severity::Error);
     if errors > 0 {
         let errors = if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") };
@@ -136,11 +146,6 @@ fn answer(arguments: &Arguments) -> Result<Report, String> {
             "the configuration has {errors}, see `mesh-proxy validate`: what cannot be used is left out, policies deny"
         ));
     }
-    let protection = snapshot.protection(role);
-    let identity = if role == Role::Gateway { context.gateway } else { context.sidecar }.unwrap_or_default();
-    let asked = asked(arguments, &snapshot, role, &identity, &objects)?;
-    let workload = Workload::new(role, identity, arguments.workload.as_deref());
-    Ok(Report::new(protection, workload, &asked, &Places::new(&objects, &findings)))
 }
 
 fn asked(
@@ -190,7 +195,7 @@ fn principal(text: &str) -> String {
 }
 
 /// Namespace and labels of a Pod.
-fn workload(name: &str, objects: &[Object]) -> Result<ProxyIdentity, String> {
+pub(super) fn workload(name: &str, objects: &[Object]) -> Result<ProxyIdentity, String> {
     let pods = || objects.iter().filter(|object| object.as_pod().is_some()).map(|object| &object.metadata);
     let (namespace, pod) = name.split_once('/').unwrap_or(("default", name));
     let Some(found) = pods().find(|pod_| pod_.name == pod && pod_.namespace == namespace) else {

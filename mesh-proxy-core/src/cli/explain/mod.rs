@@ -6,6 +6,9 @@ mod places;
 mod ports;
 mod report;
 mod request;
+mod route;
+mod route_report;
+mod route_text;
 mod text;
 
 use std::process::ExitCode;
@@ -20,9 +23,13 @@ pub(super) struct Arguments {
 enum Question {
     /// May this request pass? Says which policy and rule decide, and why every other one does not.
     Authz(authz::Arguments),
+    /// Where does this request go? Says which virtual host and rule decide, and why every other rule does not.
+    Route(route::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let Question::Authz(arguments) = &arguments.question;
-    authz::run(arguments)
+    match &arguments.question {
+        Question::Authz(arguments) => authz::run(arguments),
+        Question::Route(arguments) => route::run(arguments),
+    }
 }

@@ -56,16 +56,29 @@ impl<'a> Places<'a> {
     }
 
     fn at(&self, object: &Object, path: FieldPath) -> Option<Place> {
-        let origin = object.origin.as_ref()?;
-        let mut wanted = Diagnostic::info("", path, "");
-        wanted.origin = Some(origin.clone());
-        let mut wanted = [wanted];
+        self.all([(object, path)]).into_iter().next().flatten()
+    }
+
+    /// Where parts of objects stand, in that order; the files are read once.
+    pub(super) fn all<'o>(
+        &self,
+        parts: impl IntoIterator<Item = (&'o Object, FieldPath)>,
+    ) -> Vec<Option<Place>> {
+        let wanted = parts.into_iter().map(|(object, path)| {
+            let mut wanted = Diagnostic::info("", path, "");
+            wanted.origin.clone_from(&object.origin);
+            wanted
+        });
+        let mut wanted: Vec<_> = wanted.collect();
         let texts = self.findings.texts.iter();
         let sources: Vec<_> = texts.map(|text| mesh_model::Source::new(&text.name, &text.text)).collect();
         locate(&mut wanted, &sources);
-        let [wanted] = wanted;
-        let line = wanted.span.map_or(origin.line, |span| span.start.line);
-        Some(Place { file: origin.source.to_string(), line })
+        let place = |found: Diagnostic| {
+            let origin = found.origin?;
+            let line = found.span.map_or(origin.line, |span| span.start.line);
+            Some(Place { file: origin.source.to_string(), line })
+        };
+        wanted.into_iter().map(place).collect()
     }
 
     /// The errors in an object, each with its place.

@@ -102,7 +102,7 @@ pub(super) struct Http {
     pub(super) path: String,
     /// As typed, if it was another.
     pub(super) written: Option<String>,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
 }
 
 impl Asked {

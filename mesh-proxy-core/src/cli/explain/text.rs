@@ -88,7 +88,7 @@ fn request(out: &mut String, request: &RequestReport) -> std::fmt::Result {
     writeln!(out)
 }
 
-fn workload(out: &mut String, workload: &Workload) -> std::fmt::Result {
+pub(super) fn workload(out: &mut String, workload: &Workload) -> std::fmt::Result {
     let Workload { role, pod, namespace, labels } = workload;
     write!(out, "workload: {role} in namespace {namespace}")?;
     if let Some(pod) = pod {
@@ -142,11 +142,11 @@ fn not_selected(out: &mut String, counts: &NotSelected) -> std::fmt::Result {
     writeln!(out, "{total} more {policies} not for this workload: {}", parts.join(", "))
 }
 
-fn place(place: Option<&Place>) -> String {
+pub(super) fn place(place: Option<&Place>) -> String {
     place.map(|place| format!(" ({place})")).unwrap_or_default()
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let (first, rest) = text.split_at_checked(1).unwrap_or_default();
     first.to_ascii_uppercase() + rest
 }

@@ -21,13 +21,14 @@ mod unserved;
 mod virtual_hosts;
 mod workload;
 
-use mesh_model::Object;
 use mesh_model::resolve::{Proxy, ResourceSet};
+use mesh_model::{Kind, Object, ObjectRef};
+use mesh_route::RouteTable;
 
 use self::clusters::Clusters;
 use self::issues::Issues;
 use self::providers::Providers;
-use super::{Context, Issue, ProxyIdentity, Snapshot};
+use super::{Cluster, Context, Issue, ProxyIdentity, Route, Snapshot};
 
 /// What [`compile`] made, and what it has to say about it.
 #[derive(Debug, Default)]
@@ -120,6 +121,40 @@ pub fn compile(objects: &[Object], context: &Context) -> Compiled {
     snapshot.listeners.sort_by_key(|listener| listener.key);
     snapshot.clusters = clusters.into_vec();
     Compiled { snapshot, issues: issues.into_vec() }
+}
+
+/// What a sidecar decides about HTTP requests to one service port, wherever they were sent; see [`outbound`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outbound {
+    /// Virtual hosts and their routes. The one for unknown hosts is named after the outbound traffic policy: under
+    /// `allow_any` a sidecar forwards to the address that the client dialled, which a table cannot say, and the action
+    /// that stands there is a 502.
+    pub routes: RouteTable<Route>,
+    /// What the routes refer to.
+    pub clusters: Vec<Cluster>,
+    /// Findings.
+    pub issues: Vec<Issue>,
+}
+
+/// Compiles the HTTP routes of a sidecar for service port `port`, as if all traffic of its pod were redirected to it:
+/// for asking what the mesh would decide, without a listener. `None` without a sidecar in `context`, and when its
+/// Sidecar has no egress listener for that port (ROUTE-APPLY-17).
+///
+/// Cost: as [`compile`], for one listener.
+#[must_use]
+pub fn outbound(objects: &[Object], context: &Context, port: u16) -> Option<Outbound> {
+    let identity = context.sidecar.as_ref()?;
+    let mut issues = Issues::default();
+    let mesh = mesh::read(objects, context, &mut issues);
+    let set = ResourceSet::with_cluster_domain(objects.to_vec(), mesh, &context.cluster_domain);
+    let proxy = Proxy::sidecar(&identity.namespace, identity.labels.clone());
+    let mut clusters = Clusters::default();
+    let plans = sidecar::outbound(&set, &proxy, port.into(), &mut clusters, &mut issues)?;
+    let object = set.sidecar_for(&proxy).map(|found| found.reference());
+    let object = object.unwrap_or_else(|| ObjectRef::new(Kind::Sidecar, &*identity.namespace, "default"));
+    let routes = virtual_hosts::table(plans, &object, &mut issues);
+    Some(Outbound { routes, clusters: clusters.into_vec(), issues: issues.into_vec() })
 }
 
 fn workload_of(identity: &ProxyIdentity) -> super::Workload {

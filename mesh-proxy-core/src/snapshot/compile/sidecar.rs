@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use mesh_authz::ForwardedFor;
 use mesh_model::common::Protocol;
+use mesh_model::networking::VirtualService;
 use mesh_model::networking::sidecar::{CaptureMode, IstioEgressListener, OutboundTrafficPolicyMode};
-use mesh_model::networking::{Sidecar, VirtualService};
 use mesh_model::resolve::{
     Egress, HostIndex, Proxy, Resource, ResourceSet, Service, ServicePort, ServiceResolution,
 };
@@ -49,7 +49,7 @@ pub(super) fn listeners(
             issues.error(&object, at, format!("an earlier listener is bound to {key}, this one is left out"));
             continue;
         }
-        let plans = Port::new(set, proxy, &egress, number).virtual_hosts(clusters, issues, sidecar);
+        let plans = Port::new(set, proxy, &egress, number).virtual_hosts(clusters, issues, Some(&object));
         out.push(HttpListener {
             key,
             role: Role::Sidecar,
@@ -63,6 +63,20 @@ pub(super) fn listeners(
         });
     }
     out
+}
+
+/// The virtual hosts for service port `number` of a sidecar to which all traffic of its pod is redirected; `None` when no
+/// egress listener is for that port (ROUTE-APPLY-17).
+pub(super) fn outbound(
+    set: &ResourceSet,
+    proxy: &Proxy,
+    number: u32,
+    clusters: &mut Clusters,
+    issues: &mut Issues,
+) -> Option<Vec<Plan>> {
+    let listeners = set.egress(proxy);
+    let egress = set.egress_for_port(&listeners, number)?;
+    Some(Port::new(set, proxy, egress, number).virtual_hosts(clusters, issues, None))
 }
 
 /// Where an egress listener is bound, and its service port; `None` when it is not served.
@@ -155,7 +169,7 @@ impl<'a> Port<'a> {
         &self,
         clusters: &mut Clusters,
         issues: &mut Issues,
-        sidecar: Resource<'_, Sidecar>,
+        listener: Option<&ObjectRef>,
     ) -> Vec<Plan> {
         let mut wrappers = Vec::new();
         for (at, found) in self.virtual_services.iter().enumerate() {
@@ -174,7 +188,7 @@ impl<'a> Port<'a> {
             }
         }
         let mut plans = self.plans(&wrappers);
-        plans.push(self.fallthrough(sidecar, issues));
+        plans.push(self.fallthrough(listener, issues));
         plans
     }
 
@@ -321,7 +335,9 @@ impl<'a> Port<'a> {
     }
 
     /// The virtual host for hosts that nobody knows (section 2.3 of the route reference).
-    fn fallthrough(&self, sidecar: Resource<'_, Sidecar>, issues: &mut Issues) -> Plan {
+    ///
+    /// `listener` is the Sidecar that asks for a listener with an address of its own.
+    fn fallthrough(&self, listener: Option<&ObjectRef>, issues: &mut Issues) -> Plan {
         let name = match self.set.outbound_mode(self.proxy) {
             OutboundTrafficPolicyMode::RegistryOnly => "block_all",
             // DIFFERENCE ROUTE-HOST-40: ALLOW_ANY forwards to the address the client dialled. Nothing redirects
@@ -331,7 +347,9 @@ impl<'a> Port<'a> {
                     "outbound traffic policy {mode} needs a redirected connection: on a listener with its own \
                      address, requests for unknown hosts are answered with 502"
                 );
-                issues.warning(&sidecar.reference(), spec().field("outboundTrafficPolicy"), message);
+                if let Some(sidecar) = listener {
+                    issues.warning(sidecar, spec().field("outboundTrafficPolicy"), message);
+                }
                 if mode == OutboundTrafficPolicyMode::AllowAny {
                     "allow_any"
                 } else {
