@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use ipnet::IpNet;
+
 use super::error::{ApplyError, ApplyErrorKind};
 use super::{host, namespace};
-use crate::config::{CaptureConfigBuilder, HostAddresses, NameServers, parse_bool};
+use crate::config::{CaptureConfigBuilder, HostAddresses, InterfaceName, NameServers, parse_bool};
 use crate::error::ConfigError;
+use crate::simulate::Namespace;
 
 /// Facts of a machine or of a pod's network namespace.
 ///
@@ -14,15 +17,16 @@ use crate::error::ConfigError;
 /// ```
 /// use mesh_iptables::CaptureConfig;
 /// use mesh_iptables::apply::Machine;
-/// let machine = Machine { addresses: vec!["10.1.2.3".parse()?, "fd00::3".parse()?], ..Machine::default() };
+/// let addresses = vec![("eth0".into(), "10.1.2.3/24".parse()?), ("eth0".into(), "fd00::3/64".parse()?)];
+/// let machine = Machine { addresses, ..Machine::default() };
 /// let builder = CaptureConfig::builder().args(["--dual-stack"])?;
 /// assert!(machine.describe_to(builder)?.build()?.ipv6());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Machine {
-    /// The addresses of all interfaces, in order.
-    pub addresses: Vec<IpAddr>,
+    /// The interfaces with their addresses and networks, in the kernel's order.
+    pub addresses: Vec<(InterfaceName, IpNet)>,
     /// The text of the resolver configuration.
     pub resolv_conf: String,
     /// The UID of the proxy's user, if the user database knows it.
@@ -44,9 +48,14 @@ impl Machine {
                 ApplyError::new(ApplyErrorKind::Unreadable, message)
             })?;
             let address = |interface: nix::ifaddrs::InterfaceAddress| {
-                let address = interface.address?;
-                let ipv4 = address.as_sockaddr_in().map(|found| IpAddr::V4(found.ip()));
-                ipv4.or_else(|| address.as_sockaddr_in6().map(|found| IpAddr::V6(found.ip())))
+                let ip = |address: Option<nix::sys::socket::SockaddrStorage>| {
+                    let address = address?;
+                    let ipv4 = address.as_sockaddr_in().map(|found| IpAddr::V4(found.ip()));
+                    ipv4.or_else(|| address.as_sockaddr_in6().map(|found| IpAddr::V6(found.ip())))
+                };
+                let address = ip(interface.address)?;
+                let network = ip(interface.netmask).and_then(|mask| IpNet::with_netmask(address, mask).ok());
+                Some((interface.interface_name.into(), network.unwrap_or_else(|| address.into())))
             };
             Ok((interfaces.filter_map(address).collect(), host::loopback_refuses_ipv6()))
         })?;
@@ -56,6 +65,26 @@ impl Machine {
         Ok(Self { addresses, resolv_conf, proxy_uid, loopback_refuses_ipv6 })
     }
 
+    /// The address that decides the family (`IPT-CFG-51`).
+    ///
+    /// # Errors
+    /// No address decides it.
+    pub fn host(&self, dual_stack: bool) -> Result<HostAddresses, ConfigError> {
+        let addresses = self.addresses.iter().map(|(_, network)| network.addr());
+        if dual_stack {
+            HostAddresses::detect_dual_stack(addresses)
+        } else {
+            HostAddresses::detect(addresses)
+        }
+    }
+
+    /// The machine as a simulation needs it.
+    pub fn namespace(&self) -> Namespace {
+        self.addresses.iter().fold(Namespace::new(), |namespace, (interface, network)| {
+            namespace.address(interface.clone(), *network)
+        })
+    }
+
     /// Hands the facts to a configuration, as Istio's own tool would find them. The options must be in already:
     /// `dual-stack` decides how the addresses are read.
     ///
@@ -63,12 +92,7 @@ impl Machine {
     /// No address decides the family (`IPT-CFG-51`).
     pub fn describe_to(&self, builder: CaptureConfigBuilder) -> Result<CaptureConfigBuilder, ConfigError> {
         let dual = builder.value("dual-stack").and_then(parse_bool).unwrap_or(false);
-        let addresses = self.addresses.iter().copied();
-        let host = if dual {
-            HostAddresses::detect_dual_stack(addresses)?
-        } else {
-            HostAddresses::detect(addresses)?
-        };
+        let host = self.host(dual)?;
         let mut builder = builder.host(host).name_servers(NameServers::from_resolv_conf(&self.resolv_conf));
         if let Some(uid) = self.proxy_uid {
             builder = builder.envoy_user(uid);

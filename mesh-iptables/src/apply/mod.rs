@@ -52,9 +52,12 @@ pub use invocation::Invocation;
 pub use machine::Machine;
 pub use report::{Difference, Outcome, Report, StepOutcome, Verification};
 
+use crate::chain::Family;
 use crate::config::ApplyOptions;
 use crate::nftables::NftablesPlan;
 use crate::plan::RulePlan;
+use crate::saved::SavedRules;
+use crate::simulate::Ruleset;
 use session::Session;
 
 /// Applies plans to the kernel of this machine.
@@ -141,6 +144,35 @@ impl Applier {
     /// `nft` is missing or fails, or no namespace can be made.
     pub fn verify_nftables(&self, plan: &NftablesPlan) -> Result<Verification, ApplyError> {
         self.inside(|session| Ok((native::verify(session, plan)?, Vec::new()))).map(verification)
+    }
+
+    /// The rules of `iptables` that this machine holds now, whoever made them, to walk packets through.
+    ///
+    /// # Errors
+    /// A program is missing or fails.
+    pub fn live(&self) -> Result<Ruleset, ApplyError> {
+        let found = self.inside(|session| {
+            let tools = iptables::Tools::find(session, &self.options, &[Family::Ipv4])?;
+            let mut saved = [SavedRules::empty(), SavedRules::empty()];
+            for (family, saved) in Family::BOTH.into_iter().zip(&mut saved) {
+                if let Some(tool) = tools.of(family) {
+                    *saved = SavedRules::parse(&session.run(tool.save())?);
+                }
+            }
+            Ok(saved)
+        })?;
+        let [ipv4, ipv6] = found.0;
+        Ok(Ruleset::from_saved(&ipv4, &ipv6))
+    }
+
+    /// The mesh's nftables tables that this machine holds now, to walk packets through.
+    ///
+    /// # Errors
+    /// `nft` is missing or fails.
+    pub fn live_nftables(&self) -> Result<Ruleset, ApplyError> {
+        let (text, ..) =
+            self.inside(|session| session.run(Invocation::read("nft", ["-s", "list", "ruleset", "inet"])))?;
+        Ok(Ruleset::from_nftables(&text))
     }
 
     /// Removes the plan's rules, addresses, policy rules and routes; what others made stays (`APP-02`,

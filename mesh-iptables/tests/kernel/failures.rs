@@ -1,7 +1,7 @@
 //! What fails leaves nothing behind and says so (`TST-19`).
 
 use mesh_iptables::apply::{Applier, ApplyErrorKind, Outcome};
-use mesh_iptables::{AmbientConfig, CaptureConfig};
+use mesh_iptables::{AmbientConfig, AmbientPod, CaptureConfig};
 
 use super::rig::{Backend, Net, apply, backends, bare_options, config, install, options, verify};
 
@@ -107,7 +107,7 @@ fn ipv6_off_on_lo_takes_everything_back_tst_19() {
         // An ambient pod does without its IPv6 route (AMB-13).
         if backend == Backend::Nft {
             let report = Applier::new(&bare_options(&net.pod))
-                .apply(&AmbientConfig::new().enable_ipv6().pod_plan(&Default::default()))
+                .apply(&AmbientConfig::new().enable_ipv6().pod_plan(&AmbientPod::default()))
                 .unwrap();
             assert_eq!(report.warnings, ["IPv6 is disabled on lo, its local route was left out"]);
         }
@@ -173,7 +173,7 @@ fn a_pods_lock_is_its_namespace_app_11() {
     assert_eq!(report.warnings, [""; 0]);
     let lock = ("XTABLES_LOCKFILE".to_owned(), net.pod.path());
     for command in report.commands.iter().filter(|command| command.program.ends_with("-restore")) {
-        assert_eq!(command.environment, [lock.clone()], "{command}");
+        assert_eq!(command.environment, std::slice::from_ref(&lock), "{command}");
     }
     assert!(verify(&config).unwrap().is_in_sync());
     // The machine's own files are as they were.

@@ -130,7 +130,8 @@ fn every_check_succeeds(net: &Net, backend: Backend, config: &CaptureConfig) {
         let program = backend.program(index);
         let checks = plan.check_commands(family);
         assert!(!checks.is_empty());
-        net.pod.sh(&checks.iter().map(|check| format!("{program} {check}\n")).collect::<String>());
+        let calls: Vec<String> = checks.iter().map(|check| format!("{program} {check}")).collect();
+        net.pod.sh(&calls.join("\n"));
     }
 }
 
