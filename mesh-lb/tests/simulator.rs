@@ -62,7 +62,7 @@ fn nothing_stays_active() {
 /// in which the time from arrival to answer is exponential with mean `1 / (service rate - arrival rate)`.
 #[test]
 fn random_choice_is_a_queue_that_can_be_calculated() {
-    let scenario = Scenario { patience: Duration::from_secs(60), ..Scenario::alike().with_requests(100_000) };
+    let scenario = Scenario { patience: Duration::from_mins(1), ..Scenario::alike().with_requests(100_000) };
     let mean = 1.0 / (100.0 - scenario.rate / 10.0);
     let report = run(&scenario, Algorithm::Random, 1);
     for (permille, factor) in [(500, 2.0_f64.ln()), (900, 10.0_f64.ln()), (990, 100.0_f64.ln())] {
