@@ -588,7 +588,11 @@ fn ambient_node_amb_15_nft_49() {
 
 #[test]
 fn ipv6_off_is_not_captured_by_iptables_but_by_nftables_nft_30_ipt_cfg_52_trb_06() {
-    let config = CaptureConfig::builder().args(["-i", "*", "-b", "*"]).unwrap().build().unwrap();
+    let config = CaptureConfig::builder()
+        .args(["-i", "*", "-b", "*", "-d", "15020,15021,15090"])
+        .unwrap()
+        .build()
+        .unwrap();
     let pod = Pod::new(&config);
     let verdicts = |text: &str| pod.each(text).map(|simulation| simulation.verdict());
     assert_eq!(verdicts("out dst=[2001:db8::9]:80"), [ACCEPT, redirect(15001)]);

@@ -40,12 +40,15 @@ pub struct Pod {
     has_proxy: bool,
     has_init: bool,
     namespace_excluded: bool,
+    host_network: bool,
 }
 
 /// Why a pod gets no rules (`IPT-ANN-23`), in the order the reasons are looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SkipReason {
+    /// It shares the node's network, so rules would capture the node (`TRB-33`).
+    HostNetwork,
     /// Its namespace is excluded.
     NamespaceExcluded,
     /// Its init container `istio-init` makes the rules.
@@ -85,6 +88,7 @@ impl Pod {
             has_proxy: true,
             has_init: false,
             namespace_excluded: false,
+            host_network: false,
         }
     }
 
@@ -133,6 +137,12 @@ impl Pod {
     /// The pod has an init container `istio-init`.
     pub fn with_init_container(mut self) -> Self {
         self.has_init = true;
+        self
+    }
+
+    /// The pod shares the node's network (`hostNetwork: true`).
+    pub fn in_host_network(mut self) -> Self {
+        self.host_network = true;
         self
     }
 
@@ -218,6 +228,8 @@ impl Pod {
         let is = |value: Option<&str>, wanted: bool| value.and_then(parse_bool) == Some(wanted);
         let inject = self.labels.get(INJECT).or_else(|| self.annotations.get(INJECT));
         [
+            // DIFFERENCE (TRB-33): the baseline is never asked about such a pod; whoever asks here is told.
+            (self.host_network, SkipReason::HostNetwork),
             (self.namespace_excluded, SkipReason::NamespaceExcluded),
             (self.has_init, SkipReason::InitContainer),
             (is(self.proxy_environment.get("DISABLE_ENVOY"), true), SkipReason::EnvoyDisabled),

@@ -154,6 +154,8 @@ fn ipt_ann_23_skipped_pods() {
     let cases = [
         (pod().in_excluded_namespace().with_init_container(), Some(SkipReason::NamespaceExcluded)),
         (pod().with_init_container(), Some(SkipReason::InitContainer)),
+        // `TRB-33`
+        (pod().in_host_network(), Some(SkipReason::HostNetwork)),
         (pod().proxy_environment([("DISABLE_ENVOY", "true")]), Some(SkipReason::EnvoyDisabled)),
         (pod().proxy_environment([("DISABLE_ENVOY", "no")]), None),
         (pod().without_proxy(), Some(SkipReason::NoProxy)),
@@ -230,4 +232,51 @@ fn ipt_ann_24_the_two_ways_differ_where_istio_does() {
     assert_eq!(init.value("istio-local-outbound-ports-exclude"), Some(""));
     assert_eq!(cni.value("istio-local-outbound-ports-exclude"), Some("15020"));
     assert_eq!(init.value("istio-service-cidr"), cni.value("istio-service-cidr"));
+}
+
+/// One annotation a row, on both ways: the flag it becomes, and its default there.
+#[test]
+fn every_annotation_becomes_its_flag() {
+    // (rule, annotation, flag, CNI's default, the init container's default, a value)
+    let rows = [
+        ("IPT-ANN-01", MODE, "istio-inbound-interception-mode", "REDIRECT", "REDIRECT", "TPROXY"),
+        ("IPT-ANN-02", INCLUDE_RANGES, "istio-service-cidr", "*", "*", "10.0.0.0/8,fd00::/8"),
+        ("IPT-ANN-03", EXCLUDE_RANGES, "istio-service-exclude-cidr", "", "", "10.1.0.0/16"),
+        ("IPT-ANN-04", INCLUDE_INBOUND, "istio-inbound-ports", "*", "*", "8080,8081"),
+        (
+            "IPT-ANN-05",
+            EXCLUDE_INBOUND,
+            "istio-local-exclude-ports",
+            "15020,15021,15090",
+            "15090,15021,15020",
+            "22",
+        ),
+        ("IPT-ANN-06", INCLUDE_OUTBOUND, "istio-outbound-ports", "", "", "9000"),
+        ("IPT-ANN-07", EXCLUDE_OUTBOUND, "istio-local-outbound-ports-exclude", "15020", "", "9001"),
+        ("IPT-ANN-08", EXCLUDE_INTERFACES, "istio-exclude-interfaces", "", "", "eth1,eth2"),
+        ("IPT-ANN-09", VIRTUAL_INTERFACES, "kube-virt-interfaces", "", "", "k6t-eth0"),
+        ("IPT-ANN-10", KUBEVIRT_INTERFACES, "kube-virt-interfaces", "", "", "k6t-eth0"),
+    ];
+    let injected = |annotations: &[(&str, &str)]| {
+        let args = InitContainer::new().args(annotations.iter().copied()).unwrap();
+        CaptureConfig::builder().args(args).unwrap()
+    };
+    for (rule, annotation, flag, cni_default, init_default, value) in rows {
+        assert_eq!(capture(&[]).unwrap().value(flag), Some(cni_default), "{rule}");
+        assert_eq!(injected(&[]).value(flag), Some(init_default), "{rule}");
+        let (cni_want, init_want) = match rule {
+            // The mesh's own ports are added on both ways (`IPT-ANN-20`, `IPT-ANN-24`).
+            "IPT-ANN-05" => ("22,15020,15021,15090".to_owned(), "15090,15021,22,15020".to_owned()),
+            _ => (value.to_owned(), value.to_owned()),
+        };
+        assert_eq!(capture(&[(annotation, value)]).unwrap().value(flag), Some(&*cni_want), "{rule}");
+        assert_eq!(injected(&[(annotation, value)]).value(flag), Some(&*init_want), "{rule}");
+    }
+    // Empty ranges are a value of their own: nothing is captured by range (`IPT-ANN-02`).
+    assert_eq!(capture(&[(INCLUDE_RANGES, "")]).unwrap().value("istio-service-cidr"), Some(""));
+    // `*` for ports passes here, and is found when the configuration is made (`TRB-22`, `IPT-VAL-03`).
+    for annotation in [EXCLUDE_INBOUND, EXCLUDE_OUTBOUND] {
+        let config = capture(&[(annotation, "*")]).unwrap().build().unwrap();
+        assert!(config.findings().iter().any(|finding| finding.rule == "IPT-VAL-03"), "{annotation}");
+    }
 }

@@ -24,6 +24,7 @@ pub(super) fn build(builder: CaptureConfigBuilder) -> Result<CaptureConfig, Conf
         values,
         ipv6,
         ipv6_on_loopback,
+        has_unused_ipv6,
         servers,
         envoy_user,
         validation,
@@ -51,6 +52,8 @@ pub(super) fn build(builder: CaptureConfigBuilder) -> Result<CaptureConfig, Conf
             findings.push(Finding::advice("IPT-CFG-53", "redirect-dns", zoned.to_string(), message));
         }
     }
+    let resolvers: Vec<IpAddr> =
+        servers.ipv4().iter().chain(servers.ipv6()).map(super::NameServer::address).collect();
     let dns = if !values.flag(Id::RedirectDns) {
         DnsCapture::Off
     } else if values.flag(Id::CaptureAllDns) {
@@ -90,6 +93,11 @@ pub(super) fn build(builder: CaptureConfigBuilder) -> Result<CaptureConfig, Conf
         findings,
     };
     super::strict::check(&mut config, ipv6_on_loopback);
+    let inbound_exclude = values.text(Id::InboundExclude);
+    super::advice::check(
+        &mut config,
+        &super::advice::Given { inbound_exclude, resolvers: &resolvers, has_unused_ipv6 },
+    );
     if validation == Validation::Strict
         && let Some(index) = config.findings.iter().position(|finding| finding.severity == Severity::Error)
     {

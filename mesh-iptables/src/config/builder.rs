@@ -34,6 +34,7 @@ pub struct CaptureConfigBuilder {
     pub(super) values: Values,
     pub(super) ipv6: bool,
     pub(super) ipv6_on_loopback: bool,
+    pub(super) has_unused_ipv6: bool,
     pub(super) servers: NameServers,
     pub(super) envoy_user: Option<u32>,
     pub(super) validation: Validation,
@@ -46,6 +47,7 @@ impl CaptureConfigBuilder {
             values: Values::new(),
             ipv6: false,
             ipv6_on_loopback: true,
+            has_unused_ipv6: false,
             servers: NameServers::default(),
             envoy_user: None,
             validation: Validation::Compat,
@@ -275,6 +277,7 @@ impl CaptureConfigBuilder {
     /// See [`HostAddresses::detect`] for Istio's decision.
     pub fn host(mut self, host: HostAddresses) -> Self {
         self.ipv6 = host.ipv6;
+        self.has_unused_ipv6 = host.has_unused_ipv6;
         self
     }
 

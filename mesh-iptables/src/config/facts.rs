@@ -14,6 +14,9 @@ pub struct HostAddresses {
     pub host: IpAddr,
     /// Whether IPv6 rules are made.
     pub ipv6: bool,
+    /// Whether there is a usable IPv6 address that no rule will cover, because the first address is an IPv4
+    /// one and dual-stack is not set (`TRB-06`).
+    pub has_unused_ipv6: bool,
 }
 
 /// Whether a pod has addresses of both families.
@@ -67,8 +70,9 @@ impl HostAddresses {
                 message.to_owned(),
             ));
         };
-        let ipv6 = host.is_ipv6() || (stack == Stack::Dual && usable.any(|address| address.is_ipv6()));
-        Ok(Self { host, ipv6 })
+        let has_ipv6 = host.is_ipv6() || usable.any(|address| address.is_ipv6());
+        let ipv6 = host.is_ipv6() || (stack == Stack::Dual && has_ipv6);
+        Ok(Self { host, ipv6, has_unused_ipv6: has_ipv6 && !ipv6 })
     }
 }
 

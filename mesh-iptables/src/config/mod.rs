@@ -1,11 +1,14 @@
 //! The configuration a plan is made from.
 
+mod advice;
 mod build;
 mod builder;
 mod facts;
 mod settings;
 mod strict;
 
+#[cfg(test)]
+mod option_tests;
 #[cfg(test)]
 mod tests;
 

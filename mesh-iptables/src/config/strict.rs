@@ -11,7 +11,8 @@ use crate::ports::Port;
 /// The address the proxy uses as its source when it calls the application on the pod's loopback.
 const SELF: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
 
-const MESH_PORTS: std::ops::RangeInclusive<u16> = 15000..=15100;
+/// Section 1.5.
+pub(super) const MESH_PORTS: std::ops::RangeInclusive<u16> = 15000..=15100;
 
 /// Appends what it finds to `config.findings`.
 pub(super) fn check(config: &mut CaptureConfig, ipv6_on_loopback: bool) {

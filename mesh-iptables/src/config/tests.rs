@@ -200,7 +200,10 @@ fn ipt_cfg_51_first_usable_address_decides() {
     let v6_later = addresses("127.0.0.1 169.254.1.1 224.0.0.1 ::ffff:10.0.0.1 fe80::1 ff02::1 fd00::1");
     let single = HostAddresses::detect(v6_later.clone()).unwrap();
     assert_eq!((single.host.to_string(), single.ipv6), ("10.0.0.1".to_owned(), false));
-    assert!(HostAddresses::detect_dual_stack(v6_later).unwrap().ipv6);
+    // `TRB-06`: what goes past the proxy is known.
+    assert!(single.has_unused_ipv6);
+    let both = HostAddresses::detect_dual_stack(v6_later).unwrap();
+    assert!(both.ipv6 && !both.has_unused_ipv6);
     assert!(HostAddresses::detect(addresses("::1 fd00::1 10.0.0.1")).unwrap().ipv6);
     assert!(!HostAddresses::detect_dual_stack(addresses("10.0.0.1 fe80::1")).unwrap().ipv6);
     let none = HostAddresses::detect(addresses("127.0.0.1 ::1")).unwrap_err();
@@ -337,7 +340,7 @@ fn section_1_6_findings_are_errors_in_strict() {
             "istio-inbound-ports: port `15008` belongs to the mesh and cannot be captured, take it out of the list (IPT-VAL-09)",
         ),
         (
-            &["-b", "*", "-d", "15006"],
+            &["-b", "*", "-d", "15006,15020,15021,15090"],
             &[],
             "IPT-VAL-09",
             "istio-local-exclude-ports: port `15006` is the proxy's own listener, excluding it opens a way around the proxy (IPT-VAL-09)",
@@ -421,8 +424,8 @@ fn ipt_val_15_and_advice_about_backends() {
     };
     assert_eq!(advice(&["--native-nftables", "-i", "*"]), ["NFT-30"]);
     assert_eq!(advice(&["--native-nftables", "--redirect-dns"]), ["NFT-61"]);
-    assert_eq!(advice(&["-m", "TPROXY", "-b", "*"]), ["INV-05"]);
-    assert_eq!(advice(&["-m", "TPROXY", "-b", "*", "-d", "15008"]), [] as [&str; 0]);
+    assert_eq!(advice(&["-m", "TPROXY", "-b", "*", "-d", "15020,15021,15090"]), ["INV-05"]);
+    assert_eq!(advice(&["-m", "TPROXY", "-b", "*", "-d", "15008,15020,15021,15090"]), [] as [&str; 0]);
 }
 
 #[test]
