@@ -71,13 +71,18 @@ impl HeaderMatch {
             Subject::Authority => self.value.matches(head.authority().as_bytes()),
             Subject::Path => self.value.matches(head.path_and_query().as_bytes()),
             Subject::Line(name) => {
-                let mut lines = head.headers().values(name).peekable();
-                // A missing header fails every kind (ROUTE-MATCH-22), but under inversion a value kind sees
-                // an empty text instead (ROUTE-MATCH-26).
-                if self.invert && !self.value.is_presence() && lines.peek().is_none() {
-                    self.value.matches(b"")
-                } else {
+                let mut lines = head.headers().values(name);
+                if !self.invert || self.value.is_presence() {
+                    // A missing header fails every kind (ROUTE-MATCH-22).
                     lines.any(|line| self.value.matches(line))
+                } else {
+                    // But under inversion a value kind sees an empty text instead (ROUTE-MATCH-26).
+                    let mut lines = lines.peekable();
+                    if lines.peek().is_none() {
+                        self.value.matches(b"")
+                    } else {
+                        lines.any(|line| self.value.matches(line))
+                    }
                 }
             }
         };

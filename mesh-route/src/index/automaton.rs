@@ -22,28 +22,40 @@ use super::bucket::{Span, small};
 /// What the regexes of a whole table may cost to compile together. The text of a pattern bounds neither.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// Automata that may still fail to be built.
-    failures: u32,
+    /// Bytes of work that may still go into automata which then turn out too large: this bounds the time.
+    wasted: usize,
     /// Bytes that automata may still take.
     bytes: usize,
 }
 
 impl Budget {
-    /// Enough for ten thousand ordinary patterns.
+    /// Enough for more than ten thousand ordinary patterns, and about a fifth of a second of vain work.
     pub(crate) fn new() -> Self {
-        Self { failures: 16, bytes: 64 << 20 }
+        Self { wasted: 8 << 20, bytes: 64 << 20 }
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        self.failures == 0
+        self.wasted == 0
+    }
+
+    /// What one automaton may cost. Ordinary patterns, of a few parts and with texts of their own, take half of
+    /// this at most.
+    fn limits(&self, patterns: usize) -> Limits {
+        let limit = |most: usize, base: usize, each: usize| most.min(patterns.saturating_mul(each) + base);
+        Limits {
+            work: limit(16 << 20, 32 << 10, 2 << 10),
+            bytes: limit(16 << 20, 32 << 10, 4 << 10).min(self.bytes),
+        }
     }
 }
 
-/// The most bytes of one automaton's table, and of the one it is made from.
-const AUTOMATON_BYTES: usize = 8 << 20;
-
-/// The most bytes of sets of states while an automaton is made: this is what bounds the time.
-const WORK_BYTES: usize = 16 << 20;
+#[derive(Clone, Copy)]
+struct Limits {
+    /// The most bytes of sets of states while the automaton is made.
+    work: usize,
+    /// The most bytes of its table, and of the nondeterministic automaton it is made from.
+    bytes: usize,
+}
 
 #[derive(Debug)]
 pub(crate) struct Automaton {
@@ -79,15 +91,15 @@ impl Automaton {
         if budget.is_spent() {
             return None;
         }
-        let bytes = AUTOMATON_BYTES.min(budget.bytes);
+        let limits = budget.limits(patterns.len());
         let listed = lists.len();
-        let built =
-            Nfa::build(patterns, bytes).and_then(|nfa| Self::from_nfa(&nfa, candidates, lists, bytes));
+        let built = Nfa::build(patterns, limits.bytes)
+            .and_then(|nfa| Self::from_nfa(&nfa, candidates, lists, limits));
         if let Ok(automaton) = &built {
             budget.bytes = budget.bytes.saturating_sub(automaton.bytes() + (lists.len() - listed) * 4);
         } else {
             lists.truncate(listed);
-            budget.failures -= 1;
+            budget.wasted = budget.wasted.saturating_sub(limits.work + limits.bytes / 2);
         }
         built.ok()
     }
@@ -100,7 +112,7 @@ impl Automaton {
         nfa: &NFA,
         candidates: &[Candidate],
         lists: &mut Vec<Candidate>,
-        bytes: usize,
+        Limits { work, bytes }: Limits,
     ) -> Result<Self, Refused> {
         let config = dense::Config::new()
             .match_kind(MatchKind::All)
@@ -108,7 +120,7 @@ impl Automaton {
             .accelerate(false)
             .minimize(false)
             .dfa_size_limit(Some(bytes))
-            .determinize_size_limit(Some(WORK_BYTES));
+            .determinize_size_limit(Some(work));
         let dfa = dense::Builder::new().configure(config).build_from_nfa(nfa).map_err(|_| Refused)?;
         let start = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).map_err(|_| Refused)?;
 

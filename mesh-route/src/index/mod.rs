@@ -257,6 +257,15 @@ impl Search<'_> {
         if self.full {
             return self.scan(0, rules, holds);
         }
+        if let [Stream { rest, sources: false, .. }] = self.streams.as_slice() {
+            let list = self.store.candidates.get(rest.start as usize..rest.end as usize).unwrap_or_default();
+            let best = self.best;
+            let found = list.iter().take_while(|candidate| candidate.rule() < best).find(|candidate| {
+                candidate.is_proved() || holds(candidate.rule(), candidate.is_path_proved())
+            });
+            self.best = found.map_or(best, |found| found.rule());
+            return;
+        }
         // A sorted list is a heap.
         self.streams.sort_unstable_by_key(|stream| stream.next);
         while let Some(Stream { next, rest, sources }) = self.streams.first().copied() {
