@@ -21,6 +21,7 @@ mod drain;
 mod edge;
 mod expect;
 mod explain;
+mod explain_route;
 mod hop_by_hop;
 mod keep_alive;
 mod live;

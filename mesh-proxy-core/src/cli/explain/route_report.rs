@@ -101,6 +101,7 @@ pub(super) struct RuleName {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RuleReport {
     /// Position in the virtual host.
     pub(super) rule: usize,
