@@ -4,22 +4,27 @@
 mod active;
 mod alias;
 mod breaker;
+mod discovery;
 mod draw;
 mod edf;
 mod endpoint;
 mod error;
+mod ewma;
 mod hash;
 mod health;
 mod least_request;
 mod locality;
 mod locality_scheduler;
 mod outlier;
+mod override_host;
+mod passthrough;
 mod priority;
 mod publish;
 mod random;
 mod reselect;
 mod round_robin;
 mod set;
+mod subset;
 mod sync;
 mod time;
 mod warmup;
@@ -28,9 +33,11 @@ mod zone;
 
 pub use active::{ActiveCounts, ActiveGuard};
 pub use breaker::{CircuitBreaker, Limits, Overflow, Permit, Resource, RetryBudget};
+pub use discovery::{EndpointState, GatewayWeights, ServiceHealth};
 pub use draw::{Draw, SplitMix64};
 pub use endpoint::{Endpoint, Health, HealthStatus, Locality, Weight};
 pub use error::{BuildError, BuildErrorKind};
+pub use ewma::{LatencyEstimates, PeakEwma, PeakEwmaConfig};
 pub use hash::{
     BalanceFactor, BoundedLoad, ConsistentHash, CookiePolicy, GeneratedCookie, HashFunction, HashInput,
     HashKey, HashOutcome, HashPolicies, HashPolicy, Maglev, RingHash, RingHashConfig, TableSize,
@@ -43,8 +50,12 @@ pub use outlier::{
     ConsecutiveErrors, Ejection, EjectionCause, FailurePercentage, Outcome, OutlierAction, OutlierConfig,
     OutlierDetector, OutlierEvent, OutlierStats, RateEvidence, SuccessRate, Sweep, grpc_to_http_status,
 };
+pub use override_host::{
+    Override, OverrideHost, OverrideList, OverrideRefusal, SessionAddress, SessionCarrier,
+};
+pub use passthrough::{Destination, DestinationInput, OriginalDestination, OriginalHost, OriginalHosts};
 pub use priority::{
-    Availability, Choice, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,
+    Availability, Choice, Ineligible, LocalityWeights, Picked, PriorityHealth, PriorityLoad, PrioritySet,
     PrioritySetConfig, Standing,
 };
 pub use publish::{Published, Subscriber};
@@ -52,6 +63,7 @@ pub use random::Random;
 pub use reselect::{PreviousPriorities, reselect};
 pub use round_robin::RoundRobin;
 pub use set::{Change, EndpointIndex, EndpointSet};
+pub use subset::{SubsetConfig, SubsetFallback, SubsetSelector, Subsets};
 pub use time::Monotonic;
 pub use warmup::{FirstHealthy, Warmup};
 pub use zone::{LocalCluster, ZoneAware};

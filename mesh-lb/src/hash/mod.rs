@@ -20,3 +20,4 @@ pub use maglev::{Maglev, TableSize};
 pub use policy::{HashInput, HashOutcome, HashPolicies, HashPolicy};
 pub use ring::{RingHash, RingHashConfig};
 pub use tables::{ConsistentHash, TableStatistics};
+pub(crate) use text::StackText;

@@ -11,7 +11,7 @@ pub(crate) use list::{HostList, ListKind};
 pub use load::{Availability, Choice, PriorityHealth, PriorityLoad};
 pub(crate) use set::{LocalityGroup, Target};
 pub use set::{Picked, PrioritySet};
-pub use standing::Standing;
+pub use standing::{Ineligible, Standing};
 
 #[cfg(test)]
 #[path = "../tests/priority.rs"]

@@ -1,5 +1,7 @@
 //! The view of an endpoint set under the health of the moment.
 
+use std::collections::BTreeMap;
+
 use crate::endpoint::Health;
 use crate::health::Usable;
 use crate::priority::{Availability, HostList, ListKind, LocalityWeights, PriorityHealth, PriorityLoad};
@@ -102,6 +104,18 @@ impl PrioritySet {
     /// An endpoint that is not usable is unhealthy, whatever discovery says (LB-HOST-03).
     #[must_use]
     pub fn new<K>(set: &EndpointSet<K>, config: &PrioritySetConfig, usable: &impl Usable) -> Self {
+        Self::of_members(set, config, usable, |_| true, false)
+    }
+
+    /// The view of a subset: the endpoints that `belongs` accepts. `scale` scales locality weights by how much of a
+    /// locality belongs (LB-SUB-01).
+    pub(crate) fn of_members<K>(
+        set: &EndpointSet<K>,
+        config: &PrioritySetConfig,
+        usable: &impl Usable,
+        belongs: impl Fn(EndpointIndex) -> bool,
+        scale: bool,
+    ) -> Self {
         let verdict_degrades = |index| usable.is_degraded(index);
         let members: Box<[Member]> = set
             .iter()
@@ -124,7 +138,14 @@ impl PrioritySet {
         let highest = set.iter().map(|(_, endpoint)| endpoint.level()).max().unwrap_or(0);
         // LB-HOST-06: priorities are contiguous; a missing number is an empty host set.
         let mut by_priority: Vec<Vec<&Member>> = (0..=highest).map(|_| Vec::new()).collect();
-        for ((_, endpoint), member) in set.iter().zip(&members) {
+        let mut totals = BTreeMap::<(u8, usize), u64>::new();
+        for ((index, endpoint), member) in set.iter().zip(&members) {
+            if scale {
+                *totals.entry((endpoint.level(), member.locality)).or_default() += 1;
+            }
+            if !belongs(index) {
+                continue;
+            }
             if let Some(priority) = by_priority.get_mut(usize::from(endpoint.level())) {
                 priority.push(member);
             }
@@ -136,7 +157,8 @@ impl PrioritySet {
         let mut builder = Builder::default();
         for (priority, members) in (0..=highest).zip(&by_priority) {
             let localities = config.locality_weights.as_ref().map(|weights| {
-                place_members(set, priority, members, weights, config.overprovisioning_percent)
+                let total = |locality| totals.get(&(priority, locality)).copied();
+                place_members(set, priority, members, weights, total, config.overprovisioning_percent)
             });
             let zones = config.zone_aware.as_ref();
             builder.add(priority, load.is_panicking(priority), members, localities.as_deref(), zones);
@@ -144,7 +166,7 @@ impl PrioritySet {
                 builder.add_zones(set, load.is_panicking(priority), members, zones);
             }
         }
-        let standings = set.iter().zip(&members).map(|((_, endpoint), member)| {
+        let standings = set.iter().zip(&members).map(|((index, endpoint), member)| {
             let priority = endpoint.level();
             let panic = load.is_panicking(priority);
             let all = load.healthy(priority) + load.degraded(priority);
@@ -159,6 +181,12 @@ impl PrioritySet {
                 priority,
                 load: if panic { all } else { of_health },
                 panic,
+                in_subset: belongs(index),
+                locality_weight: config
+                    .locality_weights
+                    .as_ref()
+                    .map(|weights| weights.get(priority, endpoint.location())),
+                is_passed_over: builder.passes_over(priority, member),
             }
         });
         let sole_list = load.sole_entry().and_then(|entry| match builder.targets.get(entry) {
@@ -314,6 +342,7 @@ fn place_members<'m, K>(
     priority: u8,
     members: &[&'m Member],
     weights: &LocalityWeights,
+    total: impl Fn(usize) -> Option<u64>,
     overprovisioning_percent: u32,
 ) -> Vec<Place<'m>> {
     let mut sorted = members.to_vec();
@@ -324,6 +353,10 @@ fn place_members<'m, K>(
             let locality = members.first()?.locality;
             let weight = weights.get(priority, set.localities().get(locality)?);
             let counts = count(members, false);
+            let weight = match total(locality) {
+                Some(total) => scaled(weight, counts.hosts, total),
+                None => weight,
+            };
             let effective = |eligible| effective_weight(weight, overprovisioning_percent, eligible, &counts);
             Some(Place {
                 locality,
@@ -334,6 +367,12 @@ fn place_members<'m, K>(
             })
         })
         .collect()
+}
+
+/// The part of a locality's weight that its part in a subset has, rounded.
+fn scaled(weight: u32, part: u64, total: u64) -> u32 {
+    let doubled = (2 * u128::from(weight) * u128::from(part)).checked_div(u128::from(total)).unwrap_or(0);
+    u32::try_from(doubled.div_ceil(2)).unwrap_or(weight)
 }
 
 /// LB-LOC-02.
@@ -389,6 +428,22 @@ impl Builder {
         }
         let eligible = |member: &Member| panic || is_healthy(member);
         self.priorities.push(PriorityHosts { panic, groups: hash_groups(members, places, eligible) });
+    }
+
+    /// Whether picks do not reach a member although it is healthy or degraded and its priority has traffic.
+    fn passes_over(&self, priority: u8, member: &Member) -> bool {
+        let (entry, kind) = match member.health {
+            Health::Degraded => (1, ListKind::LocalityDegraded(member.locality)),
+            Health::Healthy | Health::Unhealthy => (0, ListKind::LocalityHealthy(member.locality)),
+        };
+        match self.targets.get(2 * usize::from(priority) + entry) {
+            Some(Target::Localities(at)) => self.schedules.get(*at).is_some_and(|localities| {
+                let mut lists = localities.lists.iter().filter_map(|&list| self.lists.get(list));
+                !lists.any(|list| list.kind == kind)
+            }),
+            Some(Target::Nothing) => true,
+            _ => false,
+        }
     }
 
     /// LB-ZONE-01: makes the healthy picks of priority 0 go by zone.

@@ -32,14 +32,58 @@ pub struct Standing {
     pub load: u32,
     /// Whether the priority ignores health (LB-PANIC-05).
     pub panic: bool,
+    /// Whether the endpoint belongs to the subset that the view was made for; true where there are no subsets.
+    pub in_subset: bool,
+    /// The configured weight of the endpoint's locality, if localities are weighted.
+    pub locality_weight: Option<u32>,
+    /// Whether the choice of a locality never leads to the endpoint, or its priority fails traffic on panic.
+    pub(crate) is_passed_over: bool,
+}
+
+/// Why picks cannot reach an endpoint: the first that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ineligible {
+    /// It is not in the subset.
+    NotInSubset,
+    /// Outlier detection or a health check has taken it out.
+    Ejected,
+    /// Discovery reports it unhealthy, timed out or draining.
+    Unhealthy,
+    /// Its locality has no weight, or no capacity that counts (LB-LOC-02, LB-LOC-03).
+    LocalityWithoutWeight,
+    /// Its priority panics, and traffic fails then (LB-PANIC-05).
+    FailsOnPanic,
+    /// Other priorities, or the healthy endpoints of its own, take all traffic.
+    NoTraffic,
 }
 
 impl Standing {
-    /// Whether picks can reach the endpoint. Locality weights and the hash of a request may still keep them away,
-    /// and hash algorithms do not use degraded endpoints.
+    /// Whether picks can reach the endpoint. The hash of a request and zones may still keep them away, and hash
+    /// algorithms do not use degraded endpoints.
     #[must_use]
     pub fn is_eligible(&self) -> bool {
-        self.load > 0 && (self.panic || self.health != Health::Unhealthy)
+        self.reason().is_none()
+    }
+
+    /// Why picks cannot reach the endpoint; `None` if they can.
+    #[must_use]
+    pub fn reason(&self) -> Option<Ineligible> {
+        if !self.in_subset {
+            Some(Ineligible::NotInSubset)
+        } else if self.panic && self.is_passed_over {
+            Some(Ineligible::FailsOnPanic)
+        } else if !self.panic && !self.usable {
+            Some(Ineligible::Ejected)
+        } else if !self.panic && self.health == Health::Unhealthy {
+            Some(Ineligible::Unhealthy)
+        } else if self.load == 0 {
+            Some(Ineligible::NoTraffic)
+        } else if self.is_passed_over {
+            Some(Ineligible::LocalityWithoutWeight)
+        } else {
+            None
+        }
     }
 }
 
@@ -54,6 +98,14 @@ impl fmt::Display for Standing {
             (true, HealthStatus::Degraded) => "degraded",
             (true, HealthStatus::Unknown | HealthStatus::Healthy) => "healthy",
         })?;
+        match self.reason() {
+            Some(Ineligible::NotInSubset) => f.write_str(", not in the subset")?,
+            Some(Ineligible::LocalityWithoutWeight) => f.write_str(", in a locality without weight")?,
+            Some(Ineligible::FailsOnPanic) => {
+                return write!(f, "; priority {} is in panic and fails its traffic", self.priority);
+            }
+            _ => {}
+        }
         if self.panic {
             write!(f, "; priority {} is in panic and ignores health", self.priority)?;
         } else if self.usable && self.status == HealthStatus::Degraded {
