@@ -23,6 +23,7 @@ mod expect;
 mod explain;
 mod explain_route;
 mod hop_by_hop;
+mod http_rules;
 mod keep_alive;
 mod live;
 mod local_replies;

@@ -17,6 +17,7 @@ mod clusters;
 mod delegation;
 mod gateway;
 mod hosts;
+mod http_rules;
 mod laws;
 mod matching;
 mod mesh;
