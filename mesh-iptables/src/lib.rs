@@ -11,6 +11,7 @@ pub mod apply;
 mod chain;
 mod cidrs;
 mod config;
+mod criteria;
 mod error;
 mod finding;
 mod nftables;
@@ -30,6 +31,7 @@ pub use config::{
     ApplyOptions, CaptureConfig, CaptureConfigBuilder, DnsCapture, HostAddresses, InterfaceName,
     IptablesVariant, Mode, NameServer, NameServers,
 };
+pub use criteria::Criteria;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use finding::{Finding, Severity, Validation};
 

@@ -89,7 +89,7 @@ impl Numeral {
             Form::Decimal(value) => write_decimal(*value, out),
             Form::Hex(value) => {
                 out.push_str("0x");
-                write_radix(*value, 16, out);
+                write_radix::<16>(*value, out);
             }
             Form::Verbatim(text) => out.push_str(text),
         }
@@ -120,20 +120,26 @@ fn is_canonical(digits: &str, radix: u32) -> bool {
 
 /// Appends the shortest decimal of `value`.
 pub(crate) fn write_decimal(value: u32, out: &mut String) {
-    write_radix(value, 10, out);
+    write_radix::<10>(value, out);
 }
 
-fn write_radix(value: u32, radix: u32, out: &mut String) {
-    // The largest power of the radix that is not above the value gives the first digit.
-    let mut power = 1;
-    while value / power >= radix {
-        power *= radix;
-    }
+/// Written for plans of thousands of ports: digits are collected from the right.
+fn write_radix<const RADIX: u32>(value: u32, out: &mut String) {
+    // A u32 has at most ten decimal digits.
+    let mut digits = [b'0'; 10];
     let mut rest = value;
-    while power > 0 {
-        out.extend(char::from_digit(rest / power, radix));
-        rest %= power;
-        power /= radix;
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        let low = rest % RADIX;
+        *digit = b"0123456789abcdef".get(low as usize).copied().unwrap_or(b'0');
+        length += 1;
+        rest /= RADIX;
+        if rest == 0 {
+            break;
+        }
+    }
+    for digit in digits.get(digits.len() - length..).unwrap_or_default() {
+        out.push(char::from(*digit));
     }
 }
 

@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::chain::{Chain, Family, Table};
 use crate::config::{InterfaceName, NameServer};
+use crate::criteria::Criteria;
 use crate::numeral::Numeral;
 use crate::owner::OwnerId;
 use crate::ports::Port;
@@ -260,7 +261,7 @@ pub struct Rule {
     /// Where in the chain.
     pub placement: Placement,
     /// All conditions, in the order they are written.
-    pub criteria: Vec<Criterion>,
+    pub criteria: Criteria,
     /// What happens.
     pub target: Target,
     /// Why the rule is there.
@@ -273,9 +274,10 @@ impl Rule {
         table: Table,
         chain: Chain,
         reason: Reason,
-        criteria: Vec<Criterion>,
+        criteria: impl Into<Criteria>,
         target: Target,
     ) -> Self {
+        let criteria = criteria.into();
         Self {
             table,
             chain,

@@ -3,6 +3,7 @@
 use super::{Lists, loopback};
 use crate::chain::{Chain, Table};
 use crate::config::{CaptureConfig, Mode};
+use crate::criteria::Criteria;
 use crate::ports::Port;
 use crate::reason::{self, Reason};
 use crate::rule::{ConnectionState, Criterion, Protocol, Rule, Target, destination, dport, state, tcp};
@@ -22,30 +23,29 @@ pub(super) fn rules(config: &CaptureConfig, lists: &mut Lists) {
         }
     };
     let target = Target::Jump(Chain::ISTIO_INBOUND);
-    lists.both(|_| Rule::new(table, Chain::PREROUTING, reason::INBOUND_JUMP, vec![tcp()], target.clone()));
+    lists.both(|_| Rule::new(table, Chain::PREROUTING, reason::INBOUND_JUMP, [tcp()], target.clone()));
     for port in config.inbound_ports.all_except().unwrap_or_default() {
-        add(lists, table, reason::INBOUND_EXCLUDE, &to(port), &Target::Return);
+        add(lists, table, reason::INBOUND_EXCLUDE, || to(port), &Target::Return);
     }
     let divert = Target::Jump(Chain::ISTIO_DIVERT);
     let tproxy = Target::Jump(Chain::ISTIO_TPROXY);
     let redirect = Target::Jump(Chain::ISTIO_IN_REDIRECT);
     if config.inbound_ports.all_except().is_some() {
         match config.mode {
-            Mode::Redirect => add(lists, table, reason::INBOUND_ALL, &[tcp()], &redirect),
+            Mode::Redirect => add(lists, table, reason::INBOUND_ALL, || [tcp()], &redirect),
             Mode::Tproxy => {
-                add(lists, table, reason::INBOUND_ALL_DIVERT, &[tcp(), state(KNOWN)], &divert);
-                add(lists, table, reason::INBOUND_ALL_TPROXY, &[tcp()], &tproxy);
+                add(lists, table, reason::INBOUND_ALL_DIVERT, || [tcp(), state(KNOWN)], &divert);
+                add(lists, table, reason::INBOUND_ALL_TPROXY, || [tcp()], &tproxy);
             }
         }
     }
     for port in config.inbound_ports.listed().unwrap_or_default() {
         match config.mode {
-            Mode::Redirect => add(lists, table, reason::INBOUND_PORT, &to(port), &redirect),
+            Mode::Redirect => add(lists, table, reason::INBOUND_PORT, || to(port), &redirect),
             Mode::Tproxy => {
-                let [protocol, port_match] = to(port);
-                let known = [protocol, port_match, state(KNOWN)];
-                add(lists, table, reason::INBOUND_PORT_DIVERT, &known, &divert);
-                add(lists, table, reason::INBOUND_PORT_TPROXY, &to(port), &tproxy);
+                let known = || vec![tcp(), dport(Protocol::Tcp, port), state(KNOWN)];
+                add(lists, table, reason::INBOUND_PORT_DIVERT, known, &divert);
+                add(lists, table, reason::INBOUND_PORT_TPROXY, || to(port), &tproxy);
             }
         }
     }
@@ -55,8 +55,15 @@ fn to(port: &Port) -> [Criterion; 2] {
     [tcp(), dport(Protocol::Tcp, port)]
 }
 
-fn add(lists: &mut Lists, table: Table, reason: Reason, criteria: &[Criterion], target: &Target) {
-    lists.both(|_| Rule::new(table, Chain::ISTIO_INBOUND, reason, criteria.to_vec(), target.clone()));
+/// Adds a rule to both lists; `criteria` is called once a family, so that nothing is copied.
+fn add<C: Into<Criteria>>(
+    lists: &mut Lists,
+    table: Table,
+    reason: Reason,
+    criteria: impl Fn() -> C,
+    target: &Target,
+) {
+    lists.both(|_| Rule::new(table, Chain::ISTIO_INBOUND, reason, criteria(), target.clone()));
 }
 
 fn tproxy_chains(config: &CaptureConfig, lists: &mut Lists) {

@@ -3,6 +3,7 @@
 use super::{Lists, lo, loopback, self_address};
 use crate::chain::{Chain, Family, Table};
 use crate::config::CaptureConfig;
+use crate::criteria::Criteria;
 use crate::owner::{OwnerGroups, OwnerId};
 use crate::ports::Port;
 use crate::reason::{self, Reason};
@@ -14,7 +15,7 @@ use crate::rule::{
 /// The port DNS servers listen on.
 pub(crate) const DNS_PORT: Port = Port::new(53);
 
-fn output(reason: Reason, criteria: Vec<Criterion>, target: Target) -> Rule {
+fn output(reason: Reason, criteria: impl Into<Criteria>, target: Target) -> Rule {
     Rule::new(Table::Nat, Chain::ISTIO_OUTPUT, reason, criteria, target)
 }
 
@@ -23,18 +24,18 @@ pub(super) fn owner_rules(config: &CaptureConfig, lists: &mut Lists) {
     let lo = lo();
     lists.both(|_| {
         let target = Target::Jump(Chain::ISTIO_OUTPUT);
-        Rule::new(Table::Nat, Chain::OUTPUT, reason::OUTPUT_JUMP, vec![], target)
+        Rule::new(Table::Nat, Chain::OUTPUT, reason::OUTPUT_JUMP, [], target)
     });
     for port in &config.outbound_exclude_ports {
         for (protocol, criterion) in [(Protocol::Tcp, tcp()), (Protocol::Udp, udp())] {
             lists.both(|_| {
-                let criteria = vec![criterion.clone(), dport(protocol, port)];
+                let criteria = [criterion.clone(), dport(protocol, port)];
                 output(reason::OUTBOUND_EXCLUDE_PORT, criteria, Target::Return)
             });
         }
     }
     lists.both(|family| {
-        output(reason::FROM_INBOUND_PROXY, vec![oif(&lo), source(self_address(family))], Target::Return)
+        output(reason::FROM_INBOUND_PROXY, [oif(&lo), source(self_address(family))], Target::Return)
     });
     for id in &config.proxy_uids {
         let ports = if config.dns.is_on() {
@@ -54,13 +55,13 @@ pub(super) fn owner_rules(config: &CaptureConfig, lists: &mut Lists) {
     match &config.owner_groups {
         OwnerGroups::AllExcept(except) => {
             for group in except {
-                lists.both(|_| output(reason::OWNER_GROUPS, vec![gid(group)], Target::Return));
+                lists.both(|_| output(reason::OWNER_GROUPS, [gid(group)], Target::Return));
             }
         }
         OwnerGroups::Only(only) => lists.both(|_| {
             output(
                 reason::OWNER_GROUPS,
-                only.iter().map(|group: &OwnerId| gid(group).not()).collect(),
+                only.iter().map(|group: &OwnerId| gid(group).not()).collect::<Criteria>(),
                 Target::Return,
             )
         }),
@@ -101,36 +102,32 @@ pub(super) fn destination_rules(config: &CaptureConfig, lists: &mut Lists) {
         let addresses = ranges.iter().copied().map(Address::Range);
         addresses.filter(|address| address.family() == family).collect()
     };
-    lists
-        .both(|family| output(reason::LOOPBACK, vec![destination(loopback(config, family))], Target::Return));
+    lists.both(|family| output(reason::LOOPBACK, [destination(loopback(config, family))], Target::Return));
     for family in Family::BOTH {
         for range in of(family, config.outbound_ranges.excluded()) {
-            lists.one(family, || {
-                output(reason::OUTBOUND_EXCLUDE_RANGE, vec![destination(range)], Target::Return)
-            });
+            lists
+                .one(family, || output(reason::OUTBOUND_EXCLUDE_RANGE, [destination(range)], Target::Return));
         }
     }
     for port in &config.outbound_include_ports {
-        lists.both(|_| {
-            output(reason::OUTBOUND_PORT, vec![tcp(), dport(Protocol::Tcp, port)], redirect.clone())
-        });
+        lists.both(|_| output(reason::OUTBOUND_PORT, [tcp(), dport(Protocol::Tcp, port)], redirect.clone()));
     }
-    let from_virtual = |reason: Reason, criteria: Vec<Criterion>| {
+    let from_virtual = |reason: Reason, criteria: Criteria| {
         Rule::new(Table::Nat, Chain::PREROUTING, reason, criteria, redirect.clone()).insert_at(1)
     };
     for family in Family::BOTH {
         if config.outbound_ranges.is_all() {
-            lists.one(family, || output(reason::OUTBOUND_ALL, vec![], redirect.clone()));
+            lists.one(family, || output(reason::OUTBOUND_ALL, [], redirect.clone()));
             for name in &config.virtual_interfaces {
-                lists.one(family, || from_virtual(reason::VIRTUAL_ALL, vec![iif(name)]));
+                lists.one(family, || from_virtual(reason::VIRTUAL_ALL, [iif(name)].into()));
             }
         }
         for range in of(family, config.outbound_ranges.included()) {
             for name in &config.virtual_interfaces {
-                let criteria = vec![iif(name), destination(range.clone())];
-                lists.one(family, || from_virtual(reason::VIRTUAL_RANGE, criteria));
+                let criteria = [iif(name), destination(range.clone())];
+                lists.one(family, || from_virtual(reason::VIRTUAL_RANGE, criteria.into()));
             }
-            lists.one(family, || output(reason::OUTBOUND_RANGE, vec![destination(range)], redirect.clone()));
+            lists.one(family, || output(reason::OUTBOUND_RANGE, [destination(range)], redirect.clone()));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::rule::{ConnectionState, Protocol, Rule, Target, dport, iif, oif, stat
 impl CaptureConfig {
     /// The interception rules of a sidecar. Cannot fail.
     ///
-    /// Cost: linear in the number of rules, about one allocation a rule.
+    /// Cost: linear in the number of rules; a rule of more than two conditions costs an allocation.
     ///
     /// # Examples
     /// ```
@@ -48,7 +48,8 @@ impl CaptureConfig {
         let outbound = self.outbound_exclude_ports.len() * 2 + self.outbound_include_ports.len();
         let ranges = self.outbound_ranges.included().len() * (1 + self.virtual_interfaces.len())
             + self.outbound_ranges.excluded().len();
-        32 + inbound * 2 + outbound + ranges
+        let inbound = if self.mode == Mode::Tproxy { inbound * 2 } else { inbound };
+        32 + inbound + outbound + ranges
     }
 }
 
@@ -58,13 +59,13 @@ fn interfaces(config: &CaptureConfig, lists: &mut Lists) {
         (Table::Mangle, reason::EXCLUDED_INTERFACE_MANGLE, config.mode == Mode::Tproxy),
     ] {
         for name in config.exclude_interfaces.iter().filter(|_| wanted) {
-            lists.both(|_| Rule::new(table, Chain::PREROUTING, reason, vec![iif(name)], Target::Return));
-            lists.both(|_| Rule::new(table, Chain::OUTPUT, reason, vec![oif(name)], Target::Return));
+            lists.both(|_| Rule::new(table, Chain::PREROUTING, reason, [iif(name)], Target::Return));
+            lists.both(|_| Rule::new(table, Chain::OUTPUT, reason, [oif(name)], Target::Return));
         }
     }
     for name in &config.virtual_interfaces {
         lists.both(|_| {
-            let criteria = vec![iif(name)];
+            let criteria = [iif(name)];
             Rule::new(Table::Nat, Chain::PREROUTING, reason::VIRTUAL_INTERFACE, criteria, Target::Return)
                 .insert_at(1)
         });
@@ -74,28 +75,26 @@ fn interfaces(config: &CaptureConfig, lists: &mut Lists) {
 fn invalid_packets(config: &CaptureConfig, lists: &mut Lists) {
     if config.drop_invalid {
         lists.both(|_| {
-            let criteria = vec![state(&[ConnectionState::Invalid])];
+            let criteria = [state(&[ConnectionState::Invalid])];
             let target = Target::Jump(Chain::ISTIO_DROP);
             Rule::new(Table::Mangle, Chain::PREROUTING, reason::INVALID_JUMP, criteria, target)
         });
-        lists.both(|_| {
-            Rule::new(Table::Mangle, Chain::ISTIO_DROP, reason::INVALID_DROP, vec![], Target::Drop)
-        });
+        lists.both(|_| Rule::new(Table::Mangle, Chain::ISTIO_DROP, reason::INVALID_DROP, [], Target::Drop));
     }
 }
 
 /// Emitted whatever is captured, so that the chains exist.
 fn base_chains(config: &CaptureConfig, lists: &mut Lists) {
     lists.both(|_| {
-        let criteria = vec![tcp(), dport(Protocol::Tcp, &config.tunnel_port)];
+        let criteria = [tcp(), dport(Protocol::Tcp, &config.tunnel_port)];
         Rule::new(Table::Nat, Chain::ISTIO_INBOUND, reason::TUNNEL, criteria, Target::Return)
     });
     lists.both(|_| {
         let target = Target::Redirect(config.outbound_port.clone());
-        Rule::new(Table::Nat, Chain::ISTIO_REDIRECT, reason::TO_OUTBOUND, vec![tcp()], target)
+        Rule::new(Table::Nat, Chain::ISTIO_REDIRECT, reason::TO_OUTBOUND, [tcp()], target)
     });
     lists.both(|_| {
         let target = Target::Redirect(config.inbound_port.clone());
-        Rule::new(Table::Nat, Chain::ISTIO_IN_REDIRECT, reason::TO_INBOUND, vec![tcp()], target)
+        Rule::new(Table::Nat, Chain::ISTIO_IN_REDIRECT, reason::TO_INBOUND, [tcp()], target)
     });
 }

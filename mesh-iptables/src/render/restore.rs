@@ -51,9 +51,14 @@ pub(super) fn chains<'r, E: Entry>(entries: &[&'r E]) -> Vec<&'r str> {
     let mut seen: Vec<&str> = Vec::with_capacity(8);
     let owners = entries.iter().map(|entry| entry.chain());
     let targets = entries.iter().filter_map(|entry| entry.jump());
+    let mut last: Option<&str> = None;
     for chain in owners.chain(targets) {
-        // Consecutive rules mostly share a chain.
-        if seen.last() != Some(&chain) && is_ours(chain) && !seen.contains(&chain) {
+        // Consecutive rules mostly share a chain, and most chains have the name of a constant.
+        if last.is_some_and(|last| std::ptr::eq(last, chain)) {
+            continue;
+        }
+        last = Some(chain);
+        if is_ours(chain) && !seen.contains(&chain) {
             seen.push(chain);
         }
     }
