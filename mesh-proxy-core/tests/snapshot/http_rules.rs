@@ -311,3 +311,80 @@ fn what_a_redirect_ignores_route_act_09() {
         assert!(!plan.is_empty(), "response headers are edited");
     }
 }
+
+/// A delegate's block joined with its root's takes a request if both take it, and nothing that either refuses; blocks in
+/// conflict take nothing.
+#[test]
+fn a_merged_block_is_both_blocks_route_prop_13() {
+    let uris = ["", "uri: {prefix: /p}", "uri: {prefix: /p/}", "uri: {exact: /p/x}", "uri: {regex: '/p.*'}"];
+    let block = |parts: [&str; 3]| {
+        let fields: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        format!("match: [{{{}}}]", fields.join(", "))
+    };
+    let roots: Vec<_> = uris
+        .iter()
+        .flat_map(|uri| ["", "headers: {x: {exact: '1'}}"].map(|headers| block([*uri, headers, ""])))
+        .chain([block(["", "", "method: {exact: GET}"]), block(["", "", "method: {exact: POST}"])])
+        .collect();
+    let delegates: Vec<_> = uris
+        .iter()
+        .chain(&["uri: {exact: /q}"])
+        .flat_map(|uri| ["", "headers: {y: {exact: '1'}}"].map(|headers| block([*uri, headers, ""])))
+        .chain([block(["queryParams: {k: {exact: '1'}}", "", "method: {exact: GET}"])])
+        .collect();
+    let mut parts = vec![sidecar(80, "REGISTRY_ONLY"), service("default", "a", "80")];
+    let alone = |name: &str, block: &str| {
+        virtual_service(name, &format!("  hosts: [{name}.x]\n  http:\n  - {block}\n    {}", to("a")))
+    };
+    parts.extend(roots.iter().enumerate().map(|(at, block)| alone(&format!("root-{at}"), block)));
+    parts.extend(delegates.iter().enumerate().map(|(at, block)| alone(&format!("own-{at}"), block)));
+    for (at, block) in delegates.iter().enumerate() {
+        parts.push(virtual_service(
+            &format!("delegate-{at}"),
+            &format!("  http:\n  - {block}\n    {}", to("a")),
+        ));
+    }
+    for (root, block) in roots.iter().enumerate() {
+        for delegate in 0..delegates.len() {
+            let name = format!("merged-{root}-{delegate}");
+            let rule = format!("{block}\n    delegate: {{name: delegate-{delegate}}}");
+            parts.push(virtual_service(&name, &format!("  hosts: [{name}.x]\n  http:\n  - {rule}")));
+        }
+    }
+    let world = World::new(&parts);
+    let (mut joined, mut conflicts) = (0, 0);
+    for root in 0..roots.len() {
+        for delegate in 0..delegates.len() {
+            let mut any = false;
+            let mut both_take = Vec::new();
+            for path in ["/", "/p", "/p/", "/p/x", "/px", "/q", "/p/x?k=1", "/q?k=1"] {
+                for lines in ["", " x:1", " y:1", " x:1 y:1", " x:2 y:1"] {
+                    let takes =
+                        |name: String| world.mesh(&format!("{name}.x{path}{lines}")) == "|80|a.default";
+                    let merged = takes(format!("merged-{root}-{delegate}"));
+                    let both = takes(format!("root-{root}")) && takes(format!("own-{delegate}"));
+                    assert!(
+                        !merged || both,
+                        "{} with {} takes {path}{lines}",
+                        roots[root],
+                        delegates[delegate]
+                    );
+                    any |= merged;
+                    if both && !merged {
+                        both_take.push(format!("{path}{lines}"));
+                    }
+                }
+            }
+            // Either the blocks are in conflict and the rule is gone, or nothing that both take is lost.
+            assert!(
+                !any || both_take.is_empty(),
+                "{} with {} loses {both_take:?}",
+                roots[root],
+                delegates[delegate]
+            );
+            joined += u32::from(any);
+            conflicts += u32::from(!both_take.is_empty());
+        }
+    }
+    assert!(joined > 50 && conflicts > 5, "{joined} {conflicts}");
+}

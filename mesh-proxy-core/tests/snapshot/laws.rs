@@ -143,7 +143,7 @@ fn named(set: &ResourceSet) -> Vec<Resource<'_, VirtualService>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// What is cut off behind a catch-all could never have decided.
     #[test]

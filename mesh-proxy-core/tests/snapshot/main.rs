@@ -25,6 +25,7 @@ mod mutual_tls;
 mod paths;
 mod precedence;
 mod providers;
+mod robust;
 mod selection;
 mod tokens;
 mod world;

@@ -12,6 +12,7 @@ mod mesh;
 mod policies;
 mod protection;
 mod providers;
+mod references;
 mod rules;
 mod scope;
 mod sidecar;
@@ -99,6 +100,7 @@ pub fn compile(objects: &[Object], context: &Context) -> Compiled {
     let gateway =
         context.gateway.as_ref().map(|found| Proxy::gateway(&found.namespace, found.labels.clone()));
     unserved::report(objects, &set, gateway.as_ref(), &mut issues);
+    references::report(&set, &mut issues);
     let providers = Providers::read(&set, &mut issues);
     let mut clusters = Clusters::default();
     let mut snapshot = Snapshot { access_log: mesh::access_log(set.mesh()), ..Snapshot::default() };
