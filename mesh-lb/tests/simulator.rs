@@ -152,6 +152,18 @@ fn a_fast_failure_attracts_least_request_until_it_is_ejected() {
     }
 }
 
+/// LB-EWMA-01, LB-EWMA-03, LB-PERF-11: an estimate of the latency notices both the slow and the failing.
+#[test]
+fn latency_estimates_avoid_the_slow_and_the_failing() {
+    both(&Scenario::one_slow(), Algorithm::PeakEwma, Algorithm::LeastRequest, |ewma, least| {
+        assert!(p99(ewma) < 0.7 * p99(least), "{} against {}", p99(ewma), p99(least));
+        assert!(ewma.errors() <= least.errors());
+    });
+    both(&Scenario::one_failing(None), Algorithm::PeakEwma, Algorithm::RoundRobin, |ewma, round_robin| {
+        assert!(ewma.errors() < 0.2 * round_robin.errors(), "{}", ewma.errors());
+    });
+}
+
 /// LB-OD-11, LB-OD-62: failures in a row and the share of failures both find an endpoint that answers nobody in time.
 #[test]
 fn giving_up_is_an_outcome_too() {

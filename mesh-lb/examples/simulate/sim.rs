@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use mesh_lb::{
     ActiveCounts, ActiveGuard, ActiveRequests, BalanceFactor, BoundedLoad, Draw, Endpoint, EndpointIndex,
-    EndpointSet, LeastRequest, LeastRequestConfig, Maglev, Monotonic, Outcome, OutlierConfig,
-    OutlierDetector, Picked, PrioritySet, PrioritySetConfig, Random, RingHash, RingHashConfig, RoundRobin,
-    SplitMix64, TableSize, Weight,
+    EndpointSet, LatencyEstimates, LeastRequest, LeastRequestConfig, Maglev, Monotonic, Outcome,
+    OutlierConfig, OutlierDetector, PeakEwma, PeakEwmaConfig, Picked, PrioritySet, PrioritySetConfig, Random,
+    RingHash, RingHashConfig, RoundRobin, SplitMix64, TableSize, Weight,
 };
 
 /// What is compared.
@@ -26,18 +26,20 @@ pub enum Algorithm {
     WeightedRandom,
     LeastRequest,
     LeastRequestFullScan,
+    PeakEwma,
     RingHash,
     Maglev,
     BoundedMaglev,
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RoundRobin,
         Self::Random,
         Self::WeightedRandom,
         Self::LeastRequest,
         Self::LeastRequestFullScan,
+        Self::PeakEwma,
         Self::RingHash,
         Self::Maglev,
         Self::BoundedMaglev,
@@ -50,6 +52,7 @@ impl Algorithm {
             Self::WeightedRandom => "random, weighted",
             Self::LeastRequest => "least request",
             Self::LeastRequestFullScan => "least request, full scan",
+            Self::PeakEwma => "peak EWMA",
             Self::RingHash => "ring hash",
             Self::Maglev => "maglev",
             Self::BoundedMaglev => "maglev, bounded load 125 %",
@@ -199,6 +202,7 @@ enum Balancer {
     RoundRobin(RoundRobin),
     Random(Random),
     LeastRequest(LeastRequest),
+    PeakEwma(PeakEwma),
     RingHash(RingHash),
     Maglev(Maglev),
     Bounded(BoundedLoad<Maglev>),
@@ -208,6 +212,7 @@ struct Cluster {
     set: EndpointSet<String>,
     algorithm: Algorithm,
     active: Rc<ActiveCounts>,
+    estimates: LatencyEstimates,
     balancer: Balancer,
 }
 
@@ -231,6 +236,7 @@ impl Cluster {
                 };
                 Balancer::LeastRequest(LeastRequest::new(Arc::clone(view), config, active, draw))
             }
+            Algorithm::PeakEwma => Balancer::PeakEwma(PeakEwma::new(Arc::clone(view), draw)),
             Algorithm::RingHash => Balancer::RingHash(RingHash::new(set, view, &RingHashConfig::default())),
             Algorithm::Maglev => Balancer::Maglev(maglev()),
             Algorithm::BoundedMaglev => {
@@ -245,16 +251,18 @@ impl Cluster {
         match &mut self.balancer {
             Balancer::RoundRobin(balancer) => balancer.update(Arc::clone(view)),
             Balancer::LeastRequest(balancer) => balancer.update(Arc::clone(view), &*self.active),
+            Balancer::PeakEwma(balancer) => balancer.update(Arc::clone(view)),
             balancer => *balancer = Self::balancer(self.algorithm, &self.set, view, &self.active, draw),
         }
     }
 
-    fn pick(&mut self, hash: u64, draw: &mut SplitMix64) -> Picked {
+    fn pick(&mut self, hash: u64, now: Monotonic, draw: &mut SplitMix64) -> Picked {
         let active = &*self.active;
         let picked = match &mut self.balancer {
             Balancer::RoundRobin(balancer) => balancer.pick(draw),
             Balancer::Random(balancer) => balancer.pick(draw),
             Balancer::LeastRequest(balancer) => balancer.pick(active, draw),
+            Balancer::PeakEwma(balancer) => balancer.pick(&self.estimates, active, now, draw),
             Balancer::RingHash(balancer) => balancer.pick(hash, 0),
             Balancer::Maglev(balancer) => balancer.pick(hash, 0),
             Balancer::Bounded(balancer) => {
@@ -353,7 +361,8 @@ pub fn run(scenario: &Scenario, algorithm: Algorithm, seed: u64) -> Report {
     let mut draw = SplitMix64::new(seed ^ 0xb5);
     let active = Rc::new(ActiveCounts::new(hosts));
     let balancer = Cluster::balancer(algorithm, &set, &view(&detector), &active, &mut draw);
-    let mut cluster = Cluster { set: set.clone(), algorithm, active, balancer };
+    let estimates = LatencyEstimates::new(PeakEwmaConfig::default(), hosts, Monotonic::ZERO);
+    let mut cluster = Cluster { set: set.clone(), algorithm, active, estimates, balancer };
     let mut generation = detector.generation();
     let mut world = World {
         scenario,
@@ -384,7 +393,7 @@ pub fn run(scenario: &Scenario, algorithm: Algorithm, seed: u64) -> Report {
             Event::Arrival => {
                 let number = world.requests.len();
                 let caller = arrivals.next_u64() % scenario.callers;
-                let picked = cluster.pick(mesh_lb::hash_bytes(&caller.to_le_bytes()), &mut draw);
+                let picked = cluster.pick(mesh_lb::hash_bytes(&caller.to_le_bytes()), moment, &mut draw);
                 let host = picked.endpoint.get();
                 report.picks[host] += 1;
                 report.picks_of_ejected += u32::from(!mesh_lb::Usable::is_usable(&detector, picked.endpoint));
@@ -405,6 +414,11 @@ pub fn run(scenario: &Scenario, algorithm: Algorithm, seed: u64) -> Report {
                 let request = &mut world.requests[number];
                 // Nobody waits for it any more: nobody reports either.
                 if request.guard.take().is_some() {
+                    if LatencyEstimates::is_failure(status, None) {
+                        cluster.estimates.record_failure(at(host), None, moment);
+                    } else {
+                        cluster.estimates.record(at(host), now.saturating_sub(request.arrived), moment);
+                    }
                     if status == 200 {
                         if number >= scenario.requests / 10 {
                             report.latencies.push(now.saturating_sub(request.arrived));
@@ -422,6 +436,7 @@ pub fn run(scenario: &Scenario, algorithm: Algorithm, seed: u64) -> Report {
                 let request = &mut world.requests[number];
                 if request.guard.take().is_some() {
                     report.given_up += 1;
+                    cluster.estimates.record_failure(at(request.host), None, moment);
                     if number >= scenario.requests / 10 {
                         report.latencies.push(now.saturating_sub(request.arrived));
                     }
