@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mesh_route::{Limits, PathMatch, PathRewrite, StringMatch};
+use mesh_route::{Compat, Limits, PathMatch, PathRewrite, StringMatch};
 
-fuzz_target!(|input: (&str, &str, &str)| {
-    let (pattern, substitution, path) = input;
-    let limits = Limits::new();
+fuzz_target!(|input: (&str, &str, &str, bool)| {
+    let (pattern, substitution, path, utf8) = input;
+    let limits = if utf8 { Compat::new().utf8_regex().limits() } else { Limits::new() };
     let (by_path, by_string) = (PathMatch::regex(pattern, &limits), StringMatch::regex(pattern, &limits));
     if let (Ok(by_path), Ok(by_string), true) = (&by_path, &by_string, path.is_ascii())
         && !by_string.is_presence()
