@@ -312,7 +312,8 @@ pub(super) fn clean(
     plan: &RulePlan,
     everything: bool,
 ) -> Result<(Tools, Steps), ApplyError> {
-    let tools = Tools::find(session, options, plan.families())?;
+    // Without the program of a family there is nothing of it to remove.
+    let tools = Tools::find(session, options, &[Family::Ipv4])?;
     let steps = remove(session, &tools, plan)?;
     if everything {
         for tool in all_tools(session, &tools) {

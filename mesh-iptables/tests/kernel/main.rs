@@ -13,11 +13,13 @@
     reason = "a test may fail loudly"
 )]
 
+mod agree;
 mod ambient;
 mod dns;
 mod failures;
 mod lifecycle;
 mod outcomes;
+mod probe;
 mod rig;
 mod tproxy;
 mod traffic;

@@ -2,10 +2,13 @@
 
 mod demo;
 mod explain;
+mod iptables;
 mod run;
 mod validate;
 
+use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,8 +17,8 @@ use crate::engine::StartError;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  ended as asked; validate: nothing wrong; explain authz: allowed; demo --check: everything as expected
-  1  could not start or failed; validate --strict: warnings; explain authz: denied; demo --check: a difference
+  0  ended as asked; validate: nothing wrong; explain: allowed, a route takes it; demo --check: everything as expected
+  1  could not start or failed; validate --strict: warnings; explain: denied, no route; demo --check: a difference
   2  wrong usage; validate: errors, or a path that cannot be read";
 
 /// A service-mesh proxy that reads Istio's YAML, with no control plane and no cluster.
@@ -37,22 +40,39 @@ enum Command {
     Validate(validate::Arguments),
     /// Say what the configuration decides about a request, and why.
     Explain(explain::Arguments),
+    /// Print, install, check, remove and explain the rules that bring a pod's traffic to the proxy.
+    Iptables(iptables::Arguments),
+    /// What Istio's init container runs: `iptables apply` under its old name.
+    #[command(hide = true)]
+    IstioIptables(iptables::Bare),
     /// Start the Bookinfo example: its services, and the proxy in front of and between them.
     Demo(demo::Arguments),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let result = match Arguments::parse_from(words()).command {
         Command::Run(arguments) => run::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Validate(arguments) => Ok(validate::run(&arguments)),
         Command::Explain(arguments) => Ok(explain::run(&arguments)),
+        Command::Iptables(arguments) => Ok(iptables::run(&arguments)),
+        Command::IstioIptables(arguments) => Ok(iptables::run_bare(&arguments)),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         complain(&error.to_string());
         ExitCode::FAILURE
     })
+}
+
+/// The command line; a program called `istio-iptables` is that command.
+fn words() -> impl Iterator<Item = OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let name = words.first().map(PathBuf::from);
+    if name.is_some_and(|name| name.file_name().is_some_and(|name| name == "istio-iptables")) {
+        words.insert(1, "istio-iptables".into());
+    }
+    words.into_iter()
 }
 
 /// One line on standard error.
