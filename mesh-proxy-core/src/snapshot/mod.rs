@@ -7,6 +7,7 @@ mod action;
 mod balancing;
 mod cluster;
 mod compile;
+mod connections;
 mod context;
 mod issue;
 mod listener;
@@ -19,7 +20,11 @@ pub use balancing::Balancing;
 pub use cluster::{
     Cluster, ClusterEndpoint, ClusterIndex, HashSource, Limits, LoadBalancer, ServiceName, Workload,
 };
-pub use compile::{Compiled, Outbound, compile, outbound};
+pub use compile::{Compiled, Outbound, compile, connections, outbound};
+pub use connections::{
+    ConnectionAction, ConnectionDecision, ConnectionListener, Connections, HttpRoutes, Next, TcpDestination,
+    TcpForward,
+};
 pub use context::{Context, ProxyIdentity};
 pub use issue::Issue;
 pub use listener::{HttpListener, ListenerKey, Role};

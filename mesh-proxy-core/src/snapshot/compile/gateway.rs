@@ -122,14 +122,14 @@ fn place<'a>(
 }
 
 /// `server.bind`; `None` for anything but an address.
-fn bind(text: &str) -> Option<IpAddr> {
+pub(super) fn bind(text: &str) -> Option<IpAddr> {
     if text.is_empty() { Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) } else { text.parse().ok() }
 }
 
 /// Target ports of the Services in front of the gateway's pod, by Service port.
-type Fronts = HashMap<u32, Vec<u32>>;
+pub(super) type Fronts = HashMap<u32, Vec<u32>>;
 
-fn fronts(set: &ResourceSet, proxy: &Proxy) -> Fronts {
+pub(super) fn fronts(set: &ResourceSet, proxy: &Proxy) -> Fronts {
     let mut out = Fronts::new();
     for service in set.services() {
         let selector =
@@ -158,7 +158,7 @@ fn fronts(set: &ResourceSet, proxy: &Proxy) -> Fronts {
 
 /// Where a server of port `number` listens: on the target port of the Services in front of the gateway's pod, if one
 /// of them has that port (ROUTE-APPLY-49).
-fn listening_ports(fronts: &Fronts, number: u32) -> Vec<u32> {
+pub(super) fn listening_ports(fronts: &Fronts, number: u32) -> Vec<u32> {
     fronts.get(&number).filter(|targets| !targets.is_empty()).cloned().unwrap_or_else(|| vec![number])
 }
 

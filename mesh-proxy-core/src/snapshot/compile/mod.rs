@@ -8,6 +8,7 @@ mod endpoints;
 mod gateway;
 mod hosts;
 mod issues;
+mod l4;
 mod mesh;
 mod policies;
 mod protection;
@@ -28,6 +29,7 @@ use mesh_route::RouteTable;
 
 use self::clusters::Clusters;
 use self::issues::Issues;
+pub use self::l4::connections;
 use self::providers::Providers;
 use super::{Cluster, Context, Issue, ProxyIdentity, Route, Snapshot};
 
