@@ -137,7 +137,7 @@ fn refused_redirects_and_rewrites_route_rdr_10_rwr_08() {
         let loaded =
             mesh_model::load([mesh_model::Source::new("case.yaml", &text)], &mesh_model::Options::default());
         assert!(loaded.has_errors(), "{rule}");
-        let said = loaded.diagnostics.iter().map(ToString::to_string).collect::<String>();
+        let said = loaded.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().concat();
         assert!(said.contains(words), "{rule}: {said}");
         // The service's own route answers instead.
         assert_eq!(World::tolerant(&parts).mesh("m/p"), "|80|m.default", "{rule}");
@@ -353,8 +353,8 @@ fn a_merged_block_is_both_blocks_route_prop_13() {
     }
     let world = World::new(&parts);
     let (mut joined, mut conflicts) = (0, 0);
-    for root in 0..roots.len() {
-        for delegate in 0..delegates.len() {
+    for (root, outer) in roots.iter().enumerate() {
+        for (delegate, inner) in delegates.iter().enumerate() {
             let mut any = false;
             let mut both_take = Vec::new();
             for path in ["/", "/p", "/p/", "/p/x", "/px", "/q", "/p/x?k=1", "/q?k=1"] {
@@ -363,12 +363,7 @@ fn a_merged_block_is_both_blocks_route_prop_13() {
                         |name: String| world.mesh(&format!("{name}.x{path}{lines}")) == "|80|a.default";
                     let merged = takes(format!("merged-{root}-{delegate}"));
                     let both = takes(format!("root-{root}")) && takes(format!("own-{delegate}"));
-                    assert!(
-                        !merged || both,
-                        "{} with {} takes {path}{lines}",
-                        roots[root],
-                        delegates[delegate]
-                    );
+                    assert!(!merged || both, "{outer} with {inner} takes {path}{lines}");
                     any |= merged;
                     if both && !merged {
                         both_take.push(format!("{path}{lines}"));
@@ -376,12 +371,7 @@ fn a_merged_block_is_both_blocks_route_prop_13() {
                 }
             }
             // Either the blocks are in conflict and the rule is gone, or nothing that both take is lost.
-            assert!(
-                !any || both_take.is_empty(),
-                "{} with {} loses {both_take:?}",
-                roots[root],
-                delegates[delegate]
-            );
+            assert!(!any || both_take.is_empty(), "{outer} with {inner} loses {both_take:?}");
             joined += u32::from(any);
             conflicts += u32::from(!both_take.is_empty());
         }
