@@ -1,4 +1,5 @@
-//! Consistent hashing: the same hash keeps its endpoint, and whatever is picked is eligible.
+//! Consistent hashing: the same hash keeps its endpoint, whatever is picked is eligible, and a table made from the one
+//! before a change is the table made from nothing.
 #![no_main]
 
 use std::sync::Arc;
@@ -6,8 +7,9 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mesh_lb::{
-    BalanceFactor, BoundedLoad, Endpoint, EndpointIndex, EndpointSet, HashFunction, Maglev, Picked,
-    PrioritySet, PrioritySetConfig, RingHash, RingHashConfig, TableSize, Weight,
+    AllUsable, BalanceFactor, BoundedLoad, Change, Endpoint, EndpointIndex, EndpointSet, HashFunction,
+    Maglev, Picked, PrioritySet, PrioritySetConfig, RingHash, RingHashConfig, SessionCarrier, TableSize,
+    Weight,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -19,6 +21,8 @@ struct Input {
     factor: u32,
     cluster_active: u32,
     hashes: Vec<(u64, u8)>,
+    changes: Vec<(u8, Option<(u32, u8)>)>,
+    value: Vec<u8>,
 }
 
 fuzz_target!(|input: Input| {
@@ -34,7 +38,8 @@ fuzz_target!(|input: Input| {
     let function = if input.murmur { HashFunction::MurmurHash2 } else { HashFunction::XxHash };
     let (min, spread) = (u64::from(input.ring.0), u64::from(input.ring.1));
     let ring = RingHashConfig::new(min, min + spread).map(|config| config.hash_function(function));
-    let ring = RingHash::new(&set, &view, &ring.expect("the bounds are in order"));
+    let config = ring.expect("the bounds are in order");
+    let ring = RingHash::new(&set, &view, &config);
     let sizes = [2, 3, 5, 7, 101, 251];
     let size = TableSize::new(sizes[usize::from(input.table) % sizes.len()]).expect("the sizes are prime");
     let maglev = Maglev::new(&set, &view, size);
@@ -48,8 +53,28 @@ fuzz_target!(|input: Input| {
         }
         picked
     };
+    if let Some(address) = SessionCarrier::decode(&input.value) {
+        assert_eq!(SessionCarrier::encode(address.as_str()).as_bytes(), input.value);
+    }
+    let changes = input.changes.iter().map(|(number, endpoint)| {
+        let key = format!("10.0.0.{number}:80");
+        match endpoint {
+            Some((weight, priority)) => {
+                Change::Put(Endpoint::new(key, Weight::or_one(weight % 1000)).priority(priority % 3))
+            }
+            None => Change::Remove(key),
+        }
+    });
+    let next = set.with_changes(changes.collect::<Vec<_>>()).unwrap_or_else(|_| set.clone());
+    let next_view = PrioritySet::new(&next, &PrioritySetConfig::new(), &AllUsable);
+    let rebuilt = ring.rebuilt(&set, &next, &next_view);
+    let new = RingHash::new(&next, &next_view, &config);
+    let table = maglev.rebuilt(&set, &next, &next_view);
+    let new_table = Maglev::new(&next, &next_view, size);
     for (hash, attempt) in input.hashes {
         let attempt = u32::from(attempt);
+        assert_eq!(rebuilt.pick(hash, attempt), new.pick(hash, attempt));
+        assert_eq!(table.pick(hash, attempt), new_table.pick(hash, attempt));
         assert_eq!(check(ring.pick(hash, attempt)), ring.pick(hash, attempt));
         assert_eq!(check(maglev.pick(hash, attempt)), maglev.pick(hash, attempt));
         if let Some(bounded) = &mut bounded {

@@ -3,12 +3,14 @@
 #![no_main]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mesh_lb::{
-    Endpoint, EndpointIndex, EndpointSet, Health, HealthStatus, LeastRequest, LeastRequestConfig, Locality,
-    LocalityWeights, Picked, PrioritySet, PrioritySetConfig, Random, RoundRobin, SplitMix64, Weight,
+    Endpoint, EndpointIndex, EndpointSet, FirstHealthy, Health, HealthStatus, LatencyEstimates, LeastRequest,
+    LeastRequestConfig, LocalCluster, Locality, LocalityWeights, Monotonic, PeakEwma, PeakEwmaConfig, Picked,
+    PrioritySet, PrioritySetConfig, Random, RoundRobin, SplitMix64, Warmup, Weight, ZoneAware,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -31,6 +33,10 @@ struct Input {
     bias: f64,
     choices: u32,
     full_scan: bool,
+    distinct: bool,
+    weighted_draw: bool,
+    peers: Option<(u8, Vec<(u8, u64)>, u64, bool)>,
+    warmup: Option<(u16, u32, f64)>,
     seed: u64,
 }
 
@@ -69,10 +75,26 @@ fuzz_target!(|input: Input| {
     if let (true, Ok(weights)) = (input.locality_weights.is_some(), weights) {
         config = config.locality_weights(weights);
     }
+    if let Some((own, peers, least, fail)) = &input.peers {
+        let peers = peers.iter().map(|(at, count)| (locality(*at), *count));
+        let mut zones = ZoneAware::new(LocalCluster::new(locality(*own), peers)).min_cluster_size(*least);
+        if *fail {
+            zones = zones.fail_traffic_on_panic();
+        }
+        config = config.zone_aware(zones);
+    }
     let usable = |index: EndpointIndex| input.hosts[index.get()].usable;
     let load = |index: EndpointIndex| input.hosts[index.get()].active;
-    let view = Arc::new(PrioritySet::new(&set, &config, &usable));
+    let mut view = PrioritySet::new(&set, &config, &usable);
+    let now = |seconds: u64| Monotonic::new(Duration::from_secs(seconds));
+    if let Some((window, least, aggression)) = input.warmup {
+        let warmup = Warmup::new(Duration::from_secs(window.into()));
+        let warmup = warmup.minimum_percent(least).aggression(aggression);
+        view = view.warming_up(warmup, &FirstHealthy::new(&set, now(0)), now(0));
+    }
+    let view = Arc::new(view);
 
+    let mut eligible = Vec::new();
     let check = |picked: Picked| {
         let endpoint = set.get(picked.endpoint).expect("a pick lies in the set");
         assert_eq!(endpoint.level(), picked.priority);
@@ -86,14 +108,33 @@ fuzz_target!(|input: Input| {
     if input.full_scan {
         least = least.full_scan();
     }
+    if input.distinct {
+        least = least.distinct_choices();
+    }
+    if input.weighted_draw {
+        least = least.weighted_draw();
+    }
     let mut least = LeastRequest::new(Arc::clone(&view), least, &load, &mut draw);
     let mut robin = RoundRobin::new(Arc::clone(&view), &mut draw);
     let random = Random::new(Arc::clone(&view));
+    let estimates = LatencyEstimates::new(PeakEwmaConfig::new(), set.len(), now(0));
+    let mut latency = PeakEwma::new(Arc::clone(&view), &mut draw);
+    for (index, _) in set.iter() {
+        // What a view says of an endpoint and what picks do must agree.
+        let standing = view.explain(index).expect("the view is of the set");
+        eligible.push(standing.is_eligible());
+    }
     let weighted = Random::weighted(view);
-    for _ in 0..32 {
+    for second in 0..32 {
+        least.advance(now(second));
+        robin.advance(now(second));
+        latency.pick(&estimates, &load, now(second), &mut draw).map(check);
         least.pick(&load, &mut draw).map(check);
         robin.pick(&mut draw).map(check);
         random.pick(&mut draw).map(check);
-        weighted.pick(&mut draw).map(check);
+        if let Some(picked) = weighted.pick(&mut draw) {
+            check(picked);
+            assert!(eligible[picked.endpoint.get()], "{picked:?} is explained as not eligible");
+        }
     }
 });

@@ -91,3 +91,12 @@ pub(crate) fn unit(value: u64) -> f64 {
     let unit = (value >> 11) as f64 / (1_u64 << 53) as f64;
     unit
 }
+
+/// Two different positions below `n`; of one position the second is out of range.
+#[inline]
+pub(crate) fn distinct_pair(value: u64, n: usize) -> (usize, usize) {
+    let (high, low) = halves(value);
+    let first = scale_u32(high, n);
+    let second = scale_u32(low, n.saturating_sub(1));
+    (first, second + usize::from(second >= first))
+}

@@ -187,6 +187,12 @@ impl<K> Endpoint<K> {
         Self { key, weight, locality: Locality::default(), priority: 0, health: HealthStatus::Unknown }
     }
 
+    /// The same endpoint with another weight.
+    #[must_use]
+    pub fn reweighted(self, weight: Weight) -> Self {
+        Self { weight, ..self }
+    }
+
     /// Sets where the endpoint runs.
     #[must_use]
     pub fn locality(self, at: Locality) -> Self {

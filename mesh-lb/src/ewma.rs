@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::draw::{Draw, halves, scale_u32};
+use crate::draw::{Draw, distinct_pair, halves};
 use crate::health::ActiveRequests;
 use crate::locality_scheduler::LocalityScheduler;
 use crate::priority::{Picked, PriorityLoad, PrioritySet};
@@ -274,15 +274,6 @@ impl PeakEwma {
         let is_lower = estimates.cost(second, load, now) < estimates.cost(first, load, now);
         Some(picked(std::hint::select_unpredictable(is_lower, second, first)))
     }
-}
-
-/// Two different positions below `n`; of one position the second is out of range.
-#[inline]
-pub(crate) fn distinct_pair(value: u64, n: usize) -> (usize, usize) {
-    let (high, low) = halves(value);
-    let first = scale_u32(high, n);
-    let second = scale_u32(low, n.saturating_sub(1));
-    (first, second + usize::from(second >= first))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod health;
 mod least_request;
 mod locality;
 mod locality_scheduler;
+mod orca;
 mod outlier;
 mod override_host;
 mod passthrough;
@@ -45,7 +46,11 @@ pub use hash::{
 };
 pub use health::{ActiveRequests, AllUsable, Usable};
 pub use least_request::{LeastRequest, LeastRequestConfig};
-pub use locality::{Distribute, Failover, LocalityLbSetting, Placement, ProxyPlace};
+pub use locality::{
+    AmbientMode, AmbientPreference, Distribute, EffectiveLocality, Failover, LocalityLbSetting,
+    LocalityLevels, Placement, ProxyPlace, ZoneAwareLbSetting,
+};
+pub use orca::{LoadReport, ReportedWeights, ReportedWeightsConfig};
 pub use outlier::{
     ConsecutiveErrors, Ejection, EjectionCause, FailurePercentage, Outcome, OutlierAction, OutlierConfig,
     OutlierDetector, OutlierEvent, OutlierStats, RateEvidence, SuccessRate, Sweep, grpc_to_http_status,

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use mesh_lb::{
     ActiveCounts, AllUsable, BalanceFactor, BoundedLoad, CircuitBreaker, CookiePolicy, Draw, Endpoint,
-    EndpointIndex, EndpointSet, HashInput, HashPolicies, HashPolicy, LeastRequest, LeastRequestConfig,
-    Limits, Locality, LocalityWeights, Maglev, Monotonic, Outcome, OutlierConfig, OutlierDetector,
-    PrioritySet, PrioritySetConfig, Random, RetryBudget, RingHash, RingHashConfig, RoundRobin, SplitMix64,
-    TableSize, Weight, reselect,
+    EndpointIndex, EndpointSet, FirstHealthy, HashInput, HashPolicies, HashPolicy, LatencyEstimates,
+    LeastRequest, LeastRequestConfig, Limits, LocalCluster, Locality, LocalityWeights, Maglev, Monotonic,
+    Outcome, OutlierConfig, OutlierDetector, OverrideHost, PeakEwma, PeakEwmaConfig, PrioritySet,
+    PrioritySetConfig, Random, RetryBudget, RingHash, RingHashConfig, RoundRobin, SessionCarrier, SplitMix64,
+    SubsetConfig, SubsetSelector, Subsets, TableSize, Warmup, Weight, ZoneAware, reselect,
 };
 
 struct Counting;
@@ -104,13 +105,32 @@ fn no_algorithm_allocates() {
                 black_box(random.pick(&mut draw).unwrap());
             });
         }
-        for config in [LeastRequestConfig::new(), LeastRequestConfig::new().full_scan()] {
+        for config in [
+            LeastRequestConfig::new(),
+            LeastRequestConfig::new().full_scan(),
+            LeastRequestConfig::new().distinct_choices(),
+            LeastRequestConfig::new().weighted_draw(),
+        ] {
             let mut least = LeastRequest::new(Arc::clone(&view), config, &counts, &mut draw);
             assert_no_allocation(&format!("least request, {name}"), |_| {
                 let picked = least.pick(&counts, &mut draw).unwrap();
                 let _guard = black_box(counts.start(picked.endpoint));
             });
         }
+        let estimates = LatencyEstimates::new(PeakEwmaConfig::new(), set.len(), Monotonic::ZERO);
+        let mut latency = PeakEwma::new(Arc::clone(&view), &mut draw);
+        assert_no_allocation(&format!("peak EWMA, {name}"), |round| {
+            let now = Monotonic::new(Duration::from_millis(round));
+            let picked = latency.pick(&estimates, &counts, now, &mut draw).unwrap();
+            estimates.record(picked.endpoint, Duration::from_millis(round % 70), now);
+        });
+        let session = OverrideHost::persistent_session();
+        let value = SessionCarrier::encode("10.0.0.4:80");
+        assert_no_allocation(&format!("override host, {name}"), |_| {
+            let address = SessionCarrier::decode(value.as_bytes()).unwrap();
+            let named = set.iter().find(|(_, endpoint)| *endpoint.key() == address.as_str());
+            black_box(session.resolve(&view, named.map(|(index, _)| index)));
+        });
         let ring = Arc::new(RingHash::new(&set, &view, &RingHashConfig::default()));
         let maglev = Arc::new(Maglev::new(&set, &view, TableSize::new(1_021).unwrap()));
         assert_no_allocation(&format!("hash, {name}"), |round| {
@@ -150,6 +170,44 @@ impl HashInput for Request {
     fn connection(&self) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
         Some((([10, 0, 0, 1], 5).into(), ([10, 0, 0, 2], 80).into()))
     }
+}
+
+#[test]
+fn neither_warm_up_nor_zones_nor_a_changing_schedule_allocate() {
+    let places = [Locality::parse("r/a"), Locality::parse("r/b")];
+    let endpoint = |at: usize| {
+        Endpoint::new(at, Weight::or_one(u32::try_from(at % 7).unwrap())).locality(places[at % 2].clone())
+    };
+    let set = EndpointSet::new((0..300).map(endpoint)).unwrap();
+    let callers = LocalCluster::new(places[0].clone(), places.iter().cloned().zip([5, 3]));
+    let config = PrioritySetConfig::new().zone_aware(ZoneAware::new(callers));
+    let now = |round| Monotonic::new(Duration::from_millis(round));
+    let first = FirstHealthy::new(&set, now(0));
+    let view = PrioritySet::new(&set, &config, &AllUsable);
+    let view = Arc::new(view.warming_up(Warmup::new(Duration::from_secs(1)), &first, now(0)));
+    let mut draw = SplitMix64::new(1);
+    let random = Random::weighted(Arc::clone(&view));
+    let mut round_robin = RoundRobin::at(Arc::clone(&view), now(0), &mut draw);
+    let busy = std::cell::Cell::new(0);
+    let load = |_: EndpointIndex| busy.get();
+    let mut least = LeastRequest::at(view, LeastRequestConfig::new(), now(0), &load, &mut draw);
+    assert_no_allocation("warm-up and zones", |round| {
+        // The effective weights change a millionfold, so that the calendar is cut anew.
+        busy.set(if round % 1_000 < 500 { 0 } else { 1_000_000 });
+        round_robin.advance(now(round));
+        least.advance(now(round));
+        black_box(round_robin.pick(&mut draw).unwrap());
+        black_box(least.pick(&load, &mut draw).unwrap());
+        black_box(random.pick(&mut draw).unwrap());
+    });
+
+    let metadata = |key: &usize, _: &str| vec![(key % 3).to_string()];
+    let selectors = SubsetConfig::new([SubsetSelector::new(["version"])]);
+    let subsets = Subsets::new(&set, &PrioritySetConfig::new(), &selectors, &AllUsable, metadata);
+    assert_no_allocation("subsets", |_| {
+        black_box(subsets.find(&[("version", "2")]).unwrap());
+        black_box(subsets.find(&[("version", "9")]).is_none());
+    });
 }
 
 #[test]

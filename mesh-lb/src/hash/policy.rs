@@ -31,6 +31,12 @@ pub trait HashInput {
         None
     }
 
+    /// The hash that an object of the request's filter state gives for itself (LB-HASH-08).
+    fn object_hash(&self, key: &str) -> Option<u64> {
+        let _ = key;
+        None
+    }
+
     /// Both ends of the downstream connection, remote and local, for the value of a cookie that is made.
     fn connection(&self) -> Option<(SocketAddr, SocketAddr)> {
         None
@@ -51,6 +57,7 @@ enum Source {
     Cookie(CookiePolicy),
     Client,
     QueryParameter(Box<str>),
+    Object(Box<str>),
 }
 
 impl HashPolicy {
@@ -82,6 +89,14 @@ impl HashPolicy {
     /// [`EmptyName`](BuildErrorKind::EmptyName).
     pub fn query_parameter(name: &str) -> Result<Self, BuildError> {
         Ok(Self::from_source(Source::QueryParameter(non_empty(name, "httpQueryParameterName")?.into())))
+    }
+
+    /// Takes the hash of an object in the request's filter state (LB-HASH-08). Istio never sets this.
+    ///
+    /// # Errors
+    /// [`EmptyName`](BuildErrorKind::EmptyName).
+    pub fn filter_state(key: &str) -> Result<Self, BuildError> {
+        Ok(Self::from_source(Source::Object(non_empty(key, "filterState.key")?.into())))
     }
 
     /// Ends the list here for requests that have a hash by now (LB-HASH-09). Istio never sets this.
@@ -151,6 +166,12 @@ impl HashPolicies {
         self.policies.is_empty()
     }
 
+    /// The policies to hash a request with: those of the cluster if it has any, else those of the route (LB-HASH-10).
+    #[must_use]
+    pub fn or_of_route<'p>(&'p self, route: &'p Self) -> &'p Self {
+        if self.is_empty() { route } else { self }
+    }
+
     /// The hash of a request (LB-HASH-09).
     pub fn compute<'p>(&'p self, input: &impl HashInput) -> HashOutcome<'p> {
         let mut outcome = HashOutcome { hash: None, cookies: SmallVec::new() };
@@ -175,6 +196,7 @@ impl HashPolicy {
         match &self.source {
             Source::Header(name) => hash_header(input.header_values(name)),
             Source::Authority => input.authority().map(hash_bytes),
+            Source::Object(key) => input.object_hash(key),
             Source::Client => input.source_ip().map(hash_ip),
             Source::QueryParameter(name) => query_parameter(input.query()?, name.as_bytes()).map(hash_bytes),
             Source::Cookie(policy) => {

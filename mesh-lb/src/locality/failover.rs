@@ -36,6 +36,11 @@ impl Failover {
         }
         Ok(Self { from: from.into(), to: to.into() })
     }
+
+    /// The region that takes over for `from`: what the first entry for it says, if there is one.
+    pub(super) fn region_after<'e>(entries: &'e [Self], from: &str) -> Option<&'e str> {
+        entries.iter().find(|entry| *entry.from == *from).map(|entry| &*entry.to)
+    }
 }
 
 /// How far a locality is from the proxy: 0 the same place, 4 another region that does not take over (LB-ILOC-08).
@@ -47,8 +52,8 @@ pub(super) fn distance(proxy: &Locality, other: &Locality, failovers: &[Failover
             (false, _) => 2,
         };
     }
-    let takes_over = failovers.iter().find(|entry| *entry.from == *proxy.region());
-    if takes_over.is_some_and(|entry| *entry.to != *other.region()) { 4 } else { 3 }
+    let takes_over = Failover::region_after(failovers, proxy.region());
+    if takes_over.is_some_and(|region| region != other.region()) { 4 } else { 3 }
 }
 
 /// How far an endpoint is by the labels of `failoverPriority`; 0 when all are equal (LB-ILOC-10).

@@ -49,6 +49,10 @@ impl ProxyPlace {
         Self { locality, labels: BTreeMap::new() }
     }
 
+    pub(super) fn locality(&self) -> &Locality {
+        &self.locality
+    }
+
     /// Adds a label of the proxy's workload, for `failoverPriority`.
     #[must_use]
     pub fn label(mut self, key: &str, value: &str) -> Self {
@@ -141,14 +145,7 @@ impl LocalityLbSetting {
             return Ok(Placement { endpoints, locality_weights: None }); // LB-ILOC-02
         }
         let mut endpoints = endpoints;
-        if !self.failover_priority.is_empty() && !proxy.labels.is_empty() {
-            set_priorities(&mut endpoints, |endpoint| {
-                label_distance(&self.failover_priority, |item| {
-                    let proxy_label = |key: &str| proxy.labels.get(key).map(AsRef::as_ref);
-                    label_is_equal(item, proxy_label, |key| label(endpoint.key(), key))
-                })
-            });
-        }
+        set_label_priorities(&mut endpoints, &self.failover_priority, proxy, label);
         if self.failover_priority.is_empty() || !self.failover.is_empty() {
             set_priorities(&mut endpoints, |endpoint| {
                 // LB-ILOC-09
@@ -198,8 +195,26 @@ fn group_weights<K>(endpoints: &[Endpoint<K>]) -> BTreeMap<(u8, Locality), u32> 
     groups
 }
 
+/// LB-ILOC-10: by how many labels of a list an endpoint shares with the proxy. A proxy without labels changes nothing.
+pub(super) fn set_label_priorities<K>(
+    endpoints: &mut Vec<Endpoint<K>>,
+    items: &[Box<str>],
+    proxy: &ProxyPlace,
+    label: impl Fn(&K, &str) -> Option<String>,
+) {
+    if items.is_empty() || proxy.labels.is_empty() {
+        return;
+    }
+    set_priorities(endpoints, |endpoint| {
+        label_distance(items, |item| {
+            let proxy_label = |key: &str| proxy.labels.get(key).map(AsRef::as_ref);
+            label_is_equal(item, proxy_label, |key| label(endpoint.key(), key))
+        })
+    });
+}
+
 /// Gives each endpoint its priority and closes the gaps, keeping the order (LB-ILOC-09).
-fn set_priorities<K>(endpoints: &mut Vec<Endpoint<K>>, priority: impl Fn(&Endpoint<K>) -> u32) {
+pub(super) fn set_priorities<K>(endpoints: &mut Vec<Endpoint<K>>, priority: impl Fn(&Endpoint<K>) -> u32) {
     let wanted: Vec<u32> = endpoints.iter().map(priority).collect();
     let mut levels = wanted.clone();
     levels.sort_unstable();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Weight;
+use crate::{LocalCluster, Weight, ZoneAware, ZoneAwareLbSetting};
 
 fn endpoint(key: usize, place: &str) -> Endpoint<usize> {
     Endpoint::new(key, Weight::ONE).locality(Locality::parse(place))
@@ -132,6 +132,38 @@ fn distribute_gives_fixed_shares() {
     // No entry for this proxy: nothing changes.
     let placed = place(&setting, &places, "us/x");
     assert_eq!((placed.endpoints.len(), placed.locality_weights), (7, None));
+}
+
+#[test]
+fn zone_aware_settings_bucket_regions_lb_iloc_11() {
+    let proxy = ProxyPlace::new(Locality::parse("eu/a"));
+    let placed = |setting: &ZoneAwareLbSetting| {
+        let places = ["us/x", "eu/b", "ap/y", "eu/a"];
+        let endpoints = places.iter().enumerate().map(|(key, place)| endpoint(key, place).priority(0));
+        let placed = setting.place(endpoints.collect(), &proxy, |_, _| None);
+        placed.iter().map(Endpoint::level).collect::<Vec<_>>()
+    };
+    assert_eq!(placed(&ZoneAwareLbSetting::new()), [1, 0, 1, 0]);
+    let to_us = ZoneAwareLbSetting::new().failover([Failover::new("eu", "us").unwrap()]);
+    assert_eq!(placed(&to_us), [1, 0, 2, 0]);
+    // old x 3 + p, closed up
+    let came = vec![endpoint(0, "us/x"), endpoint(1, "eu/b").priority(2), endpoint(2, "eu/a").priority(1)];
+    let levels: Vec<_> = to_us.place(came, &proxy, |_, _| None).iter().map(Endpoint::level).collect();
+    assert_eq!(levels, [0, 2, 1]);
+    // Labels come first.
+    let labels = ZoneAwareLbSetting::new().failover_priority(["version"]);
+    let proxy = proxy.label("version", "1");
+    let came = vec![endpoint(1, "us/x"), endpoint(2, "eu/b"), endpoint(1, "eu/b")];
+    let versions = |key: &usize, _: &str| Some(key.to_string());
+    let levels: Vec<_> = labels.place(came, &proxy, versions).iter().map(Endpoint::level).collect();
+    assert_eq!(levels, [1, 2, 0]);
+    // Inside priority 0 picks go by zone, with the sizes of the setting.
+    let local = || LocalCluster::new(Locality::parse("eu/a"), []);
+    let zones = ZoneAwareLbSetting::new().min_cluster_size(9).zone_aware(local());
+    assert_eq!(zones, ZoneAware::new(local()).min_cluster_size(9));
+    assert_eq!(ZoneAwareLbSetting::new().min_cluster_size(0).zone_aware(local()), ZoneAware::new(local()));
+    let off = ZoneAwareLbSetting::new().disabled().zone_aware(local());
+    assert_eq!(off, ZoneAware::new(local()).routing_enabled_percent(0));
 }
 
 #[test]
