@@ -3,7 +3,7 @@
 use mesh_proxy_core::snapshot::Role;
 
 use crate::connections::{ask, compiled, entry, says};
-use crate::world::{check, dated, istio, service, versions, virtual_service};
+use crate::world::{World, check, dated, istio, service, versions, virtual_service};
 
 /// A Gateway `door` in `default` with these servers, each as `port/PROTOCOL/tls: {…}/hosts`.
 fn door(servers: &[&str]) -> String {
@@ -357,4 +357,23 @@ fn binds_are_apart_route_gw_01() {
         at(&parts),
         &[("10.0.0.9:9000 raw", "|9000|a.example.org"), ("10.0.0.8:9000 raw", "http http.9000")],
     );
+}
+
+/// The proxy serves HTTP: rules of the other kinds are decided, and it says that it does not act on them.
+#[test]
+fn rules_that_are_not_served_are_reported() {
+    let parts = [
+        door(&["443/TLS/PASSTHROUGH/a.x.com"]),
+        services(),
+        tls("a", "a.x.com", "{sniHosts: [a.x.com]}", "a"),
+        tcp("b", "b.x.com", "{port: 9000}", "b"),
+    ];
+    let world = World::new(&parts);
+    for words in [
+        ["warning: VirtualService default/a: spec.tls", "they have no effect"],
+        ["warning: VirtualService default/b: spec.tcp", "they have no effect"],
+        ["warning: Gateway default/door: spec.servers[0].port", "protocol `TLS` is not served yet"],
+    ] {
+        assert!(world.says(&words), "{words:?} {:?}", world.issues());
+    }
 }

@@ -1,5 +1,6 @@
 //! Objects that load but have no effect here: said once, by name (`PROXY-FEAT-04`).
 
+use mesh_model::networking::VirtualService;
 use mesh_model::resolve::{Proxy, ResourceSet};
 use mesh_model::security::peer_authentication::MutualTlsMode;
 use mesh_model::security::{PeerAuthentication, RequestAuthentication};
@@ -26,6 +27,17 @@ pub(super) fn report(objects: &[Object], set: &ResourceSet, gateway: Option<&Pro
                 issues.warning(&reference, spec(), message);
             }
             _ => {}
+        }
+    }
+    for found in set.all::<VirtualService>() {
+        for (field, any) in [("tls", !found.spec.tls.is_empty()), ("tcp", !found.spec.tcp.is_empty())] {
+            if any {
+                let message = format!(
+                    "`{field}` rules are decided (`connections` says what they do), and this proxy does not serve them: \
+                     they have no effect"
+                );
+                issues.warning(&found.reference(), spec().field(field), message);
+            }
         }
     }
     for found in set.all::<PeerAuthentication>() {
