@@ -14,8 +14,9 @@ use mesh_lb::{
 
 #[derive(Arbitrary, Debug)]
 enum Event {
-    Status(u8, u16),
-    Other(u8, u8),
+    /// The endpoint, the status, how often.
+    Status(u8, u8, u8),
+    Other(u8, u8, u8),
     Wait(u16),
     Sweep,
     HealthCheck(u8),
@@ -90,6 +91,7 @@ fuzz_target!(|input: Input| {
         Outcome::ExternalSuccess,
         Outcome::ExternalFailure,
     ];
+    let statuses = [200, 404, 429, 500, 501, 502, 503, 504, 599, 600, 0];
     // Of 0 a default takes the place.
     let percent = if max_percent == 0 { 10 } else { u64::from(max_percent) };
     for event in input.events {
@@ -114,17 +116,20 @@ fuzz_target!(|input: Input| {
                 let news = detector.mark_degraded(index(host), now);
                 assert!(!news || detector.is_degraded(index(host)));
             }
-            Event::Status(host, status) => ejections.extend(detector.record_with(
-                index(host),
-                Outcome::Status(status),
-                now,
-                &mut draw,
-                |event| logged.push(event),
-            )),
-            Event::Other(host, outcome) => {
+            // Mostly endpoints that there are.
+            Event::Status(host, status, times) => {
+                let outcome = Outcome::Status(statuses[usize::from(status) % statuses.len()]);
+                for _ in 0..times % 16 {
+                    let log = |event| logged.push(event);
+                    ejections.extend(detector.record_with(index(host % 20), outcome, now, &mut draw, log));
+                }
+            }
+            Event::Other(host, outcome, times) => {
                 let outcome = outcomes[usize::from(outcome) % outcomes.len()];
-                let log = |event| logged.push(event);
-                ejections.extend(detector.record_with(index(host), outcome, now, &mut draw, log));
+                for _ in 0..times % 16 {
+                    let log = |event| logged.push(event);
+                    ejections.extend(detector.record_with(index(host % 20), outcome, now, &mut draw, log));
+                }
             }
         }
         let enforced: Vec<_> = logged.iter().filter(|event| event.is_ejection()).collect();
