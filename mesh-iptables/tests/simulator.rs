@@ -239,7 +239,7 @@ fn marks_go_on_and_the_first_zone_counts_sim_13() {
     assert_eq!(verdict(marks, "out dst=192.0.2.9:80"), Verdict::Drop);
 }
 
-/// `SIM-51`, `OUT-D03`: application and agent share a zone, agent and resolver share another.
+/// `SIM-51`, `OUT-D03`, `TRB-29`: application and agent share a zone, agent and resolver share another.
 #[test]
 fn dns_flows_are_kept_apart_sim_51() {
     let servers = mesh_iptables::NameServers::from_resolv_conf("nameserver 10.96.0.10\nnameserver fd00::a\n");
@@ -272,8 +272,9 @@ fn dns_flows_are_kept_apart_sim_51() {
     );
 }
 
+/// `SIM-14`, `TRB-32`
 #[test]
-fn only_tcp_is_redirected_sim_14_trb_32() {
+fn only_tcp_is_redirected() {
     let pod = Pod::of(&["-i", "*", "-b", "*"]);
     for protocol in ["udp", "sctp"] {
         let out = format!("out proto={protocol} dst=192.0.2.9:443");
@@ -324,8 +325,9 @@ fn addresses_interfaces_and_ports_match_as_the_kernel_does_sim_20_21_22() {
     assert!(!dropped("-p tcp -m multiport ! --dports 53,15008", "out proto=udp dst=192.0.2.9:80"));
 }
 
+/// `SIM-23`, `SIM-24`, `NFT-60`
 #[test]
-fn packets_without_owner_sim_23_24_nft_60() {
+fn packets_without_owner() {
     let rules = "*nat\n-A OUTPUT -m owner ! --uid-owner 1337 -p tcp -j REDIRECT --to-ports 1\n\
                  -A OUTPUT -m owner --uid-owner 1337 -p tcp -j REDIRECT --to-ports 2\n\
                  -A OUTPUT -m owner --socket-exists -p tcp -j REDIRECT --to-ports 3\n\
@@ -377,8 +379,9 @@ fn marks_are_masked_and_copied_sim_25() {
     assert_eq!(ask(toggled, &format!("{out} connmark=0x1234")), (ACCEPT, 0, 0x211));
 }
 
+/// `SIM-26`, `TRB-30`, `NFT-63`
 #[test]
-fn invalid_packets_pass_untranslated_unless_dropped_sim_26_trb_30_nft_63() {
+fn invalid_packets_pass_untranslated_unless_dropped() {
     let plain = Pod::of(&["-i", "*", "-b", "*"]);
     for text in ["in dst=10.77.0.2:80 state=invalid", "out dst=192.0.2.9:80 state=invalid"] {
         assert_eq!(plain.verdict(text), ACCEPT);
@@ -496,9 +499,9 @@ fn tproxy_upstream_on_loopback_sim_41() {
     assert_eq!(answer, Delivery::Leaves("eth0".into()));
 }
 
-/// The last paragraph of section 6.6.
+/// `AMB-02..11`: the last paragraph of section 6.6.
 #[test]
-fn ambient_pod_amb_02_to_11() {
+fn ambient_pod() {
     let config = AmbientConfig::new().enable_ipv6().redirect_dns();
     let plans = |pod: &AmbientPod| {
         let steps = config.pod_plan(pod);
@@ -566,7 +569,7 @@ fn ambient_pod_amb_02_to_11() {
 
 /// `AMB-15`, `NFT-49`: on the node.
 #[test]
-fn ambient_node_amb_15_nft_49() {
+fn ambient_node() {
     let config = AmbientConfig::new();
     let node = Namespace::pod(["10.0.0.1/24".parse().unwrap()])
         .set("istio-inpod-probes-v4", ["10.0.0.7".parse().unwrap()]);
@@ -586,8 +589,9 @@ fn ambient_node_amb_15_nft_49() {
     assert!(!rules);
 }
 
+/// `NFT-30`, `IPT-CFG-52`, `TRB-06`
 #[test]
-fn ipv6_off_is_not_captured_by_iptables_but_by_nftables_nft_30_ipt_cfg_52_trb_06() {
+fn ipv6_off_is_not_captured_by_iptables_but_by_nftables() {
     let config = CaptureConfig::builder()
         .args(["-i", "*", "-b", "*", "-d", "15020,15021,15090"])
         .unwrap()
@@ -616,4 +620,55 @@ fn each_step_says_where_and_why_sim_11() {
     let [iptables, _] = pod.each("in dst=10.77.0.2:80");
     let missed = iptables.steps().iter().find(|step| !step.matched()).unwrap();
     assert_eq!(missed.failed().unwrap().to_string(), "--dport 15008");
+}
+
+/// What a pod meets in daily life: `TRB-27`, `TRB-31`, `TRB-35`.
+#[test]
+fn daily_life() {
+    // Its own Service, resolved to its own address, is a call from outside.
+    let pod = Pod::of(&["-i", "*", "-b", "*"]);
+    assert_eq!(pod.verdict("out uid=1000 dst=10.96.0.10:80"), redirect(15001));
+    assert_eq!(pod.verdict("out uid=1337 dst=10.77.0.2:8080"), redirect(15006));
+    let several = Pod::of(&["-i", "*", "-b", "*", "-u", "1337,1500"]);
+    assert_eq!(several.verdict("out uid=1500 gid=7 dst=10.77.0.2:8080"), ACCEPT, "only the first user");
+    // Credentials of a cloud before the proxy is up.
+    let excluded = Pod::of(&["-i", "*", "-x", "169.254.169.254/32"]);
+    assert_eq!(excluded.verdict("out dst=169.254.169.254:80"), ACCEPT);
+    assert_eq!(excluded.verdict("out dst=169.254.169.253:80"), redirect(15001));
+    // A virtual interface: TCP is captured, and nothing behind the return is asked about the rest.
+    let machine = Pod::of(&["-i", "*", "-b", "*", "-k", "k6t0"]);
+    assert_eq!(machine.verdict("in iface=k6t0 dst=192.0.2.9:80"), redirect(15001));
+    let answer = machine.both("in iface=k6t0 proto=udp dst=192.0.2.9:53", |simulation| {
+        let last = simulation.hits().last().unwrap();
+        (simulation.verdict(), simulation.delivery().clone(), last.reason().unwrap().id())
+    });
+    assert_eq!(answer, (ACCEPT, Delivery::Forwarded("eth0".into()), "IPT-VIF-01"));
+}
+
+/// `TRB-25`: SSH is exempt up to gen5, and with every port captured it is captured since.
+#[test]
+fn ssh_is_captured_since_gen6() {
+    use mesh_iptables::Preset;
+    let config = CaptureConfig::builder().args(["-i", "*", "-b", "*"]).unwrap().build().unwrap();
+    let verdict = |preset| {
+        let rules = config.preset_plan(preset).ruleset();
+        rules.simulate(&packet("in dst=10.77.0.2:22"), &pod()).verdict()
+    };
+    let presets = [Preset::Gen2, Preset::Gen3, Preset::Gen4, Preset::Gen5, Preset::Gen6, Preset::Current];
+    assert_eq!(presets.map(|preset| verdict(preset) == ACCEPT), [true, true, true, true, false, false]);
+}
+
+/// Section 7.2: in gen2 the proxy's call to its own pod loops into the outbound listener; gen4 tells owners apart.
+#[test]
+fn older_layouts_and_calls_to_the_own_pod() {
+    use mesh_iptables::Preset;
+    let config = CaptureConfig::builder().args(["-i", "*", "-b", "9080"]).unwrap().build().unwrap();
+    let verdict =
+        |preset, text: &str| config.preset_plan(preset).ruleset().simulate(&packet(text), &pod()).verdict();
+    for own in ["out uid=1337 dst=10.77.0.2:80", "out uid=1000 dst=10.77.0.2:80"] {
+        assert_eq!(verdict(Preset::Gen2, own), redirect(15001), "{own}");
+    }
+    assert_eq!(verdict(Preset::Gen2, "in dst=10.77.0.2:9080"), redirect(15001), "one listener for both");
+    assert_eq!(verdict(Preset::Gen4, "out uid=1337 dst=10.77.0.2:80"), redirect(15006));
+    assert_eq!(verdict(Preset::Gen4, "out uid=1000 dst=10.77.0.2:80"), ACCEPT);
 }

@@ -5,6 +5,7 @@ use crate::chain::{Chain, Family, Table};
 use crate::config::CaptureConfig;
 use crate::ports::Port;
 use crate::reason::{self, Reason};
+use crate::render::Command;
 use crate::rule::{
     Address, Criterion, Protocol, Rule, Spelling, Target, destination, dport, gid, iif, oif, source, tcp, uid,
 };
@@ -45,6 +46,23 @@ impl CaptureConfig {
         layout.inbound();
         layout.outbound();
         lists.finish(Vec::new(), Layout::Sidecar)
+    }
+}
+
+impl Preset {
+    /// How older layouts closed IPv6 when it was off (`PRS-04`): calls of `ip6tables` that let only answers in.
+    /// Empty from [`Preset::Gen4`] on. No plan contains them, for they flush what others have in `INPUT`.
+    pub fn ipv6_closing_commands(self) -> Vec<Command> {
+        if self >= Self::Gen4 {
+            return Vec::new();
+        }
+        let mut lines: Vec<&[&str]> =
+            vec![&["-F", "INPUT"], &["-A", "INPUT", "-m", "state", "--state", "ESTABLISHED", "-j", "ACCEPT"]];
+        if self == Self::Gen3 {
+            lines.push(&["-A", "INPUT", "-i", "lo", "-d", "::1", "-j", "ACCEPT"]);
+        }
+        lines.push(&["-A", "INPUT", "-j", "REJECT"]);
+        lines.into_iter().map(|line| Command::new(Table::Filter.name(), line.iter().copied())).collect()
     }
 }
 
