@@ -33,7 +33,10 @@ mod weighted_draw;
 mod zone;
 
 pub use active::{ActiveCounts, ActiveGuard};
-pub use breaker::{CircuitBreaker, Limits, Overflow, Permit, Resource, RetryBudget};
+pub use breaker::{
+    Admission, CircuitBreaker, ConnectionLimits, ConnectionPool, ConnectionState, Limits, Overflow, Permit,
+    PoolState, Resource, RetryBudget,
+};
 pub use discovery::{EndpointState, GatewayWeights, ServiceHealth};
 pub use draw::{Draw, SplitMix64};
 pub use endpoint::{Endpoint, Health, HealthStatus, Locality, Weight};

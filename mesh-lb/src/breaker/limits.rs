@@ -39,20 +39,29 @@ impl fmt::Display for Resource {
 /// | [`max_retries`](Self::max_retries) | `http.maxRetries` | 3 |
 /// | [`retry_budget`](Self::retry_budget) | `retryBudget` | none |
 ///
-/// A value of 0 limits to 0 here. In a DestinationRule 0 means "not set" (LB-CB-01); leave the method out then.
+/// A value of 0 limits to 0 here. In a DestinationRule 0 means "not set" (LB-CB-01);
+/// [`ConnectionPool`](crate::ConnectionPool) reads its fields so.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     connections: u32,
     pending_requests: u32,
     requests: u32,
     retries: u32,
+    connections_per_host: Option<u32>,
     budget: Option<RetryBudget>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let all = u32::MAX;
-        Self { connections: all, pending_requests: all, requests: all, retries: all, budget: None }
+        Self {
+            connections: all,
+            pending_requests: all,
+            requests: all,
+            retries: all,
+            connections_per_host: None,
+            budget: None,
+        }
     }
 }
 
@@ -61,6 +70,18 @@ impl Limits {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Envoy's own defaults, which under Istio are in force for requests of high priority (LB-CB-03).
+    #[must_use]
+    pub fn envoy() -> Self {
+        Self::default().max_connections(1_024).max_pending_requests(1_024).max_requests(1_024).max_retries(3)
+    }
+
+    /// Sets the most connections to one endpoint. Envoy's `per_host_thresholds`; no Istio field leads here (LB-CB-27).
+    #[must_use]
+    pub fn max_connections_per_host(self, limit: u32) -> Self {
+        Self { connections_per_host: Some(limit), ..self }
     }
 
     /// Sets the most connections.
@@ -102,6 +123,10 @@ impl Limits {
             Resource::Requests => self.requests,
             Resource::Retries => self.retries,
         }
+    }
+
+    pub(super) fn connections_per_host(&self) -> Option<u32> {
+        self.connections_per_host
     }
 
     pub(super) fn budget(&self) -> Option<&RetryBudget> {
