@@ -12,6 +12,7 @@ mod error;
 mod ewma;
 mod hash;
 mod health;
+mod health_check;
 mod least_request;
 mod locality;
 mod locality_scheduler;
@@ -48,6 +49,7 @@ pub use hash::{
     TableStatistics, hash_bytes,
 };
 pub use health::{ActiveRequests, AllUsable, Usable};
+pub use health_check::{CheckedHealth, HealthCheck, HealthCheckConfig, ProbeResult};
 pub use least_request::{LeastRequest, LeastRequestConfig};
 pub use locality::{
     AmbientMode, AmbientPreference, Distribute, EffectiveLocality, Failover, LocalityLbSetting,
