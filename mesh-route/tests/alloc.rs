@@ -16,9 +16,15 @@ use mesh_route::{
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
-    /// Bytes allocated and not freed by this thread, which frees only what it allocated, and the most there were.
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
+    /// Bytes allocated and not freed by this thread, and the most there were. A test's thread frees a little that another
+    /// one allocated, so the number may be negative.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn size(layout: Layout) -> isize {
+    // INVARIANT: no layout is larger.
+    isize::try_from(layout.size()).unwrap_or(isize::MAX)
 }
 
 struct Counting;
@@ -27,14 +33,14 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
-        LIVE.set(LIVE.get().wrapping_add(layout.size()));
+        LIVE.set(LIVE.get() + size(layout));
         PEAK.set(PEAK.get().max(LIVE.get()));
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`, which is that of `System::alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
+        LIVE.set(LIVE.get() - size(layout));
         // SAFETY: the pointer comes from `System::alloc` above.
         unsafe { System.dealloc(pointer, layout) }
     }
