@@ -213,14 +213,22 @@ fn istios_own_command_line_runs_as_it_is() {
     assert_eq!((named.code, named.out), (0, found.out));
 }
 
+/// `TRB-01`: the family, and what was found of each variant.
 #[test]
-fn a_missing_program_is_named() {
+fn a_missing_program_is_named_trb_01() {
     let folder = tempfile::tempdir().unwrap();
     let args = [&["iptables", "apply", "--ipv6", "off"][..], &OPTIONS].concat();
     let found: Run = Command::new(BINARY).args(args).env("PATH", folder.path()).output().unwrap().into();
     assert_eq!(found.code, 1);
     let begin = "mesh-proxy: no usable iptables was found: iptables-legacy-save --version: `iptables-legacy-save` is not on the path";
     assert!(found.err.starts_with(begin), "{}", found.err);
+    for program in ["iptables-nft-save", "iptables-save"] {
+        assert!(
+            found.err.contains(&format!("{program} --version: `{program}` is not on the path")),
+            "{}",
+            found.err
+        );
+    }
 }
 
 /// Runs a script in a namespace of its own with one address, or says why not.
@@ -271,7 +279,7 @@ fn rules_come_stay_drift_and_go() {
     "#;
     let Some(out) = in_a_namespace("rules_come_stay_drift_and_go", script, &[]) else { return };
     let kept = out.lines().filter(|line| !line.starts_with("mesh-proxy: note: "));
-    let text: String = kept.map(|line| format!("{line}\n")).collect();
+    let text = kept.fold(String::new(), |text, line| text + line + "\n");
     let version = text.split("iptables-nft ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
     let text = text.replace(version, "V");
     // Either both families' programs are there or one; the first is what matters.

@@ -17,9 +17,17 @@ struct Calls {
     look: Invocation,
 }
 
+/// The call of `ip` that sets a step up.
+///
+/// # Errors
+/// Its mark or table is not a number, which the rules take and the route setup does not (`IPT-VAL-11`).
+pub fn step_command(step: &HostStep) -> Result<Invocation, ApplyError> {
+    calls(step).map(|calls| calls.add)
+}
+
 /// The numbers are checked before anything is changed.
 pub(super) fn check(steps: &[HostStep]) -> Result<(), ApplyError> {
-    steps.iter().try_for_each(|step| calls(step).map(|_| ()))
+    steps.iter().try_for_each(|step| step_command(step).map(drop))
 }
 
 /// Adds what is missing. What was added before a step failed is taken back.

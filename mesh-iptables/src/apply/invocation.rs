@@ -57,6 +57,7 @@ impl Invocation {
     }
 
     /// Runs it to its end.
+    #[allow(clippy::disallowed_methods, reason = "the one place of this crate that runs processes")]
     pub(super) fn run(&self) -> Result<Finished, ApplyError> {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -48,6 +48,7 @@ use std::path::Path;
 
 pub use backend::{Tool, Version};
 pub use error::{ApplyError, ApplyErrorKind};
+pub use host::step_command;
 pub use invocation::Invocation;
 pub use machine::Machine;
 pub use report::{Difference, Outcome, Report, StepOutcome, Verification};

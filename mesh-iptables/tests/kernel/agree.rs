@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use mesh_iptables::{CaptureConfig, Delivery, NameServers, Namespace, Packet, Protocol, Ruleset, Verdict};
+use mesh_iptables::{
+    CaptureConfig, Delivery, NameServers, Namespace, OwnerId, Packet, Port, Protocol, Ruleset, Verdict,
+};
 
 use super::rig::{
-    Backend, FAMILIES, LOOPBACK, Net, OTHER, PEER, POD, SELF, VIP, apply, backends, clean, options, verify,
+    Backend, FAMILIES, LOOPBACK, Net, OTHER, PEER, POD, SELF, VIP, apply, backends, clean, options, say,
+    verify,
 };
 use super::traffic::{Answer, Caller, Kind, everyone_but, ip, to};
 
@@ -228,6 +231,10 @@ fn the_simulator_agrees_with_the_kernel_tst_18() {
                     // Nobody listens where it went; where somebody does, he must have answered.
                     Err(_) => !listens(who, destination.ip().is_loopback(), port, attempt.udp),
                 };
+                if let Some(broken) = invariant(&config, &attempt, &found) {
+                    writeln!(failures, "{backend:?} {}: {broken}\n{walk}\nfound {found:?}\n", args.join(" "))
+                        .unwrap();
+                }
                 *tally.entry(if found.is_ok() { "answered" } else { "unanswered" }).or_default() += 1;
                 if !agrees {
                     writeln!(failures, "{backend:?} {}\n{walk}\nfound {found:?}\n", args.join(" ")).unwrap();
@@ -237,7 +244,38 @@ fn the_simulator_agrees_with_the_kernel_tst_18() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
+    say(&format!("{TEST}: connections {tally:?}"));
     assert!(tally["answered"] > 3 * tally["unanswered"], "most of it proves nothing: {tally:?}");
+}
+
+/// What must hold whatever the simulator says: the proxy's own traffic leaves (`INV-01`), and a port that is
+/// excluded is not captured (`INV-04`).
+fn invariant(
+    config: &CaptureConfig,
+    attempt: &Attempt,
+    found: &Result<Answer, String>,
+) -> Option<&'static str> {
+    let answer = found.as_ref().ok()?;
+    let port = attempt.target.port();
+    let direct = answer.port == port;
+    let mine = |ids: &[OwnerId], id: u32| ids.iter().any(|own| own.number() == Some(id));
+    let is_proxy =
+        mine(config.proxy_uids(), attempt.caller.uid) || mine(config.proxy_gids(), attempt.caller.gid);
+    let leaves =
+        !attempt.from_peer && [PEER, VIP, OTHER].concat().iter().any(|far| ip(far) == attempt.target.ip());
+    let listed = |ports: &[Port]| ports.iter().any(|listed| listed.number() == Some(port));
+    if is_proxy && leaves && !direct {
+        return Some("the proxy's own traffic loops");
+    }
+    if !attempt.from_peer && leaves && listed(config.outbound_exclude_ports()) && !direct {
+        return Some("an excluded outbound port is captured");
+    }
+    // A virtual interface sends what arrives there outbound before ports are looked at (IPT-VIF-01).
+    let plain = attempt.from_peer && config.virtual_interfaces().is_empty();
+    if plain && config.inbound_ports().all_except().is_some_and(listed) && !direct {
+        return Some("an excluded inbound port is captured");
+    }
+    None
 }
 
 fn listens(who: &str, on_loopback: bool, port: u16, udp: bool) -> bool {

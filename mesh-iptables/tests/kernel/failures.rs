@@ -51,6 +51,19 @@ fn a_second_restore_is_refused_whole_sav_03() {
     }
 }
 
+/// `SAV-04`: what parses need not load, so parsing first does not replace taking back.
+#[test]
+fn parsing_is_no_validation_sav_04() {
+    const TEST: &str = "parsing_is_no_validation";
+    if Net::new(TEST).is_none() {
+        return;
+    }
+    const TEXT: &str = "*nat\n-A OUTPUT -j NO_SUCH_CHAIN\nCOMMIT\n";
+    let namespace = super::rig::Namespace::new().unwrap();
+    assert_eq!(namespace.try_sh("iptables-nft-restore --noflush --test", TEXT).0, Some(0));
+    assert_ne!(namespace.try_sh("iptables-nft-restore --noflush", TEXT).0, Some(0));
+}
+
 /// `SAV-02`: a restore is whole for a table, not for a family, and a family not for both. What was committed
 /// before the failure is taken back.
 #[test]
@@ -159,7 +172,7 @@ fn a_namespace_that_is_not_there_ipt_cfg_27() {
     );
 }
 
-/// `APP-11`: with the files of the machine but the lock of the pod.
+/// `APP-11`, `TRB-04`: with the files of the machine but the lock of the pod.
 #[test]
 fn a_pods_lock_is_its_namespace_app_11() {
     const TEST: &str = "a_pods_lock_is_its_namespace";

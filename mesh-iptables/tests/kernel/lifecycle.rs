@@ -110,6 +110,7 @@ fn apply_is_idempotent_and_cleanup_leaves_what_was_there_tst_16_17() {
 
             let once = all_there_is(&net, backend);
             let outcome = if backend == Backend::Native { Outcome::Applied } else { Outcome::Unchanged };
+            // A second run of the init container succeeds (TRB-02), also with a policy rule (TRB-10).
             assert_eq!(install(&config).outcome, outcome);
             let twice = all_there_is(&net, backend);
             assert!(once == twice, "{backend:?} {args:?}: applied twice\n{}", difference(&once, &twice));
@@ -132,6 +133,26 @@ fn every_check_succeeds(net: &Net, backend: Backend, config: &CaptureConfig) {
         assert!(!checks.is_empty());
         let calls: Vec<String> = checks.iter().map(|check| format!("{program} {check}")).collect();
         net.pod.sh(&calls.join("\n"));
+    }
+}
+
+/// `APP-03`: where exactly the plan is, every single call of its cleanup succeeds and nothing stays.
+#[test]
+fn every_cleanup_call_succeeds_app_03() {
+    const TEST: &str = "every_cleanup_call_succeeds";
+    for backend in backends(TEST).into_iter().filter(|backend| *backend != Backend::Native) {
+        for args in CONFIGS {
+            let Some(net) = Net::new(TEST) else { return };
+            let config = config(&net, backend, args);
+            install(&config);
+            for (index, family) in Family::BOTH.into_iter().enumerate() {
+                let commands = config.plan().cleanup_commands(family);
+                let calls = commands.iter().map(|command| format!("{} {command}", backend.program(index)));
+                net.pod.sh(&calls.collect::<Vec<_>>().join("\n"));
+            }
+            let left = backend.dump(&net.pod);
+            assert!(!left.contains("ISTIO") && !left.contains("-A "), "{backend:?} {args:?}: {left}");
+        }
     }
 }
 
@@ -182,6 +203,7 @@ fn foreign_rules_are_no_drift_and_changed_ones_are_tst_16() {
         assert_eq!(install(&config).outcome, Outcome::Unchanged);
 
         net.pod.sh(&format!("{program} -t nat -I ISTIO_INBOUND 1 -p tcp --dport 5 -j RETURN"));
+        // DIA-01: the first item that differs, by name.
         let drifts: Vec<String> = verify(&config).unwrap().drifts.iter().map(ToString::to_string).collect();
         assert_eq!(drifts, ["IPv4 nat ISTIO_INBOUND: 6 rules instead of 5"]);
         let before = all_there_is(&net, backend);
@@ -306,6 +328,7 @@ fn detection_writes_nothing_and_stays_with_its_choice_app_21_22() {
     foreign.sh("iptables-nft -t nat -N ISTIO_OUTPUT");
     assert_eq!(chosen(&foreign), ["iptables-nft", "ip6tables-legacy"]);
 
+    // TRB-03, DIA-01: rules in both variants.
     let both = Namespace::new().unwrap();
     both.sh("iptables-nft -t nat -N ISTIO_OUTPUT; iptables-legacy -t nat -N ISTIO_OUTPUT");
     let found = Applier::new(&super::rig::bare_options(&both)).verify(&plan).unwrap();

@@ -6,6 +6,7 @@
 //! standard error that it skips.
 #![allow(
     unreachable_pub,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

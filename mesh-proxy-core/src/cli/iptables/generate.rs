@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use mesh_iptables::{Family, HostStep, Rule, Table};
+use mesh_iptables::apply::step_command;
+use mesh_iptables::{Family, Rule, Table};
 use serde_json::{Value, json};
 
 use super::setup::{Failure, Purpose, Ready, Setup};
@@ -34,9 +35,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = arguments.format.unwrap_or(if ready.is_native() { Format::Nft } else { Format::Restore });
     print(&match format {
         Format::Restore => restore(&ready),
-        Format::Commands => commands(&ready),
+        Format::Commands => commands(&ready)?,
         Format::Nft => ready.config.nftables_plan().transaction(),
-        Format::Json => format!("{:#}\n", json(&ready)),
+        Format::Json => format!("{:#}\n", json(&ready)?),
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -57,39 +58,19 @@ fn program(family: Family) -> &'static str {
     }
 }
 
-fn commands(ready: &Ready) -> String {
+fn commands(ready: &Ready) -> Result<String, Failure> {
     let plan = ready.plan();
-    let mut text = String::new();
+    let mut lines: Vec<String> = Vec::new();
     for family in families(ready) {
-        for command in plan.commands(*family) {
-            text += &format!("{} {command}\n", program(*family));
-        }
+        lines.extend(plan.commands(*family).iter().map(|command| format!("{} {command}", program(*family))));
     }
     for step in plan.host_steps() {
-        text += &format!("{}\n", step_line(step));
+        lines.push(step_command(step)?.to_string());
     }
-    text
+    Ok(lines.join("\n") + "\n")
 }
 
-/// A step as one would type it.
-pub(super) fn step_line(step: &HostStep) -> String {
-    let option = |family: &Family| if *family == Family::Ipv4 { "-4" } else { "-6" };
-    match step {
-        HostStep::LoopbackAddress(address) => format!("ip -6 addr add {address}/128 dev lo"),
-        HostStep::PolicyRule { family, mark, mask, table, priority } => {
-            let mask = mask.map_or(String::new(), |mask| format!("/{mask:#x}"));
-            let priority = priority.map_or(String::new(), |priority| format!(" priority {priority}"));
-            format!("ip {} rule add fwmark {mark}{mask} lookup {table}{priority}", option(family))
-        }
-        HostStep::LocalRoute { family, table } => {
-            let all = if *family == Family::Ipv4 { "0.0.0.0/0" } else { "::/0" };
-            format!("ip {} route add local {all} dev lo table {table}", option(family))
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn json(ready: &Ready) -> Value {
+fn json(ready: &Ready) -> Result<Value, Failure> {
     let plan = ready.plan();
     let entry = |rule: &Rule| {
         json!({
@@ -102,11 +83,12 @@ fn json(ready: &Ready) -> Value {
     let of = |family: Family| plan.rules(family).iter().map(entry).collect::<Vec<_>>();
     let native = ready.config.nftables_plan();
     let findings: Vec<String> = ready.config.findings().iter().map(ToString::to_string).collect();
-    json!({
+    let steps = plan.host_steps().iter().map(step_command).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({
         "ipv4": of(Family::Ipv4),
         "ipv6": of(Family::Ipv6),
         "nftables": Table::ALL.iter().flat_map(|table| native.rules(*table)).map(entry).collect::<Vec<_>>(),
-        "steps": plan.host_steps().iter().map(step_line).collect::<Vec<_>>(),
+        "steps": steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "findings": findings,
-    })
+    }))
 }

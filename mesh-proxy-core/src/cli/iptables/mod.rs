@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use mesh_iptables::apply::probe::{self, Probe};
-use mesh_iptables::apply::{Applier, Outcome, Report, StepOutcome};
+use mesh_iptables::apply::{Applier, Outcome, Report, StepOutcome, step_command};
 use mesh_iptables::{Family, Table};
 
 use self::setup::{Failure, Purpose, Ready, Setup};
@@ -134,10 +134,10 @@ fn tell(ready: &Ready, report: &Report) {
         report.tools.iter().map(ToString::to_string).collect()
     };
     let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" and ")) };
-    let mut text = match report.outcome {
-        Outcome::Skipped => "rules: none wanted\n".to_owned(),
-        outcome => format!("rules: {outcome}{with}{}\n", count(ready, report.outcome)),
-    };
+    let mut lines = vec![match report.outcome {
+        Outcome::Skipped => "rules: none wanted".to_owned(),
+        outcome => format!("rules: {outcome}{with}{}", count(ready, report.outcome)),
+    }];
     for (step, outcome) in &report.host_steps {
         let word = match outcome {
             StepOutcome::Added => "added",
@@ -146,9 +146,11 @@ fn tell(ready: &Ready, report: &Report) {
             StepOutcome::Absent => continue,
             _ => "left out",
         };
-        text += &format!("{}: {word}\n", generate::step_line(step));
+        if let Ok(command) = step_command(step) {
+            lines.push(format!("{command}: {word}"));
+        }
     }
-    print(&text);
+    print(&(lines.join("\n") + "\n"));
 }
 
 fn count(ready: &Ready, outcome: Outcome) -> String {
