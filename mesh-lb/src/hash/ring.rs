@@ -186,8 +186,7 @@ impl Ring {
         let size = each_share(input, config, |endpoint, count| {
             points.extend(name.hashes(input, endpoint, 0..count, config.function));
         });
-        points.sort_by_key(|&(hash, _)| hash); // LB-RING-05: stable
-        Self::from_points(&points, size)
+        Self::from_points(&sorted(&points), size)
     }
 
     /// What `new` makes of `input`, from the points of the ring before.
@@ -275,6 +274,42 @@ impl Ring {
         }
         at
     }
+}
+
+/// LB-RING-05: stable. Hashes are spread evenly, so their upper bits say about where each belongs; what falls
+/// together is sorted then.
+fn sorted(points: &[(u64, EndpointIndex)]) -> Vec<(u64, EndpointIndex)> {
+    let Some(&first) = points.first() else { return Vec::new() };
+    let bits = points.len().max(2).ilog2();
+    let part = |hash: u64| usize::try_from(hash >> (u64::BITS - bits)).unwrap_or(0);
+    let mut ends = vec![0_usize; 1 << bits];
+    for &(hash, _) in points {
+        if let Some(count) = ends.get_mut(part(hash)) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for end in &mut ends {
+        (*end, sum) = (sum, sum + *end);
+    }
+    // Each is the start of its part now, and its end when all points are placed.
+    let mut sorted = vec![first; points.len()];
+    for &point in points {
+        if let Some(next) = ends.get_mut(part(point.0)) {
+            if let Some(slot) = sorted.get_mut(*next) {
+                *slot = point;
+            }
+            *next += 1;
+        }
+    }
+    let mut start = 0;
+    for end in ends {
+        if let Some(part) = sorted.get_mut(start..end) {
+            part.sort_by_key(|&(hash, _)| hash);
+        }
+        start = end;
+    }
+    sorted
 }
 
 /// LB-RING-02 and LB-RING-03: calls back with each host and how many points it has; gives the size aimed at.
