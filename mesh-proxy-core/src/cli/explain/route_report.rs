@@ -251,7 +251,7 @@ impl Report {
             }
             Lookup::TlsRequired(_) => {
                 self.found = true;
-                self.decision = "redirected to https: a server of this host has `httpsRedirect`".to_owned();
+                self.decision = "redirected to https: a server of this host has `httpsRedirect`".into();
                 self.action = Some(ActionReport {
                     kind: "redirect",
                     status: Some(301),
@@ -261,16 +261,15 @@ impl Report {
             }
             Lookup::NoRoute(_) if explanation.outcome == Outcome::NotRoutable => {
                 self.decision =
-                    "answered with 404 (NR): no rule can take a target that is no path, or CONNECT"
-                        .to_owned();
+                    "answered with 404 (NR): no rule can take a target that is no path, or CONNECT".into();
             }
             Lookup::NoRoute(_) => {
                 self.decision = "answered with 404 (NR): no rule of the virtual host matches, and no other \
                                  virtual host is asked"
-                    .to_owned();
+                    .into();
             }
             Lookup::NoVirtualHost => {
-                self.decision = "answered with 404 (NR): no virtual host has this host".to_owned();
+                self.decision = "answered with 404 (NR): no virtual host has this host".into();
             }
         }
     }
@@ -397,8 +396,8 @@ fn rule_names(sources: &[Option<&RouteSource>], places: &Places<'_>) -> Vec<Opti
         })
     };
     let mut found = places.all(parts()).into_iter();
-    let named = |source: &Option<&RouteSource>| {
-        let source = (*source)?;
+    let named = |source: Option<&RouteSource>| {
+        let source = source?;
         let at = places.find(&source.object).and_then(|_| found.next().flatten());
         Some(RuleName {
             kind: source.object.kind.to_string(),
@@ -408,7 +407,7 @@ fn rule_names(sources: &[Option<&RouteSource>], places: &Places<'_>) -> Vec<Opti
             at,
         })
     };
-    sources.iter().map(named).collect()
+    sources.iter().copied().map(named).collect()
 }
 
 fn path(path: &FieldPath) -> String {
