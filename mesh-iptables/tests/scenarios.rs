@@ -122,6 +122,22 @@ fn tproxy_upstream_on_loopback_sim_41() {
     assert_eq!(answer, Delivery::Leaves("eth0".into()));
 }
 
+/// `IPT-VAL-17`: mangle hands the packet to the inbound listener, and nat rewrites its destination all the same. A
+/// kernel was seen to do so: the listener on 15006 accepted it with the local address `10.77.0.2:15001`.
+#[test]
+fn tproxy_and_virtual_interfaces() {
+    let pod = Pod::of(&["-m", "TPROXY", "-b", "*", "-i", "*", "-k", "eth0"]);
+    for to in ["10.77.0.2:8080", "192.0.2.9:80"] {
+        let end = pod.both(&format!("in iface=eth0 dst={to}"), |simulation| {
+            (simulation.verdict(), simulation.destination().to_string(), simulation.delivery().clone())
+        });
+        assert_eq!(end, (tproxy(15006), "10.77.0.2:15001".to_owned(), Delivery::Local));
+    }
+    // Without inbound capture it is outbound, as wanted.
+    let outbound = Pod::of(&["-m", "TPROXY", "-i", "*", "-k", "eth0"]);
+    assert_eq!(outbound.verdict("in iface=eth0 dst=192.0.2.9:80"), redirect(15001));
+}
+
 /// `AMB-02..11`: the last paragraph of section 6.6.
 #[test]
 fn ambient_pod() {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{CaptureConfig, DnsCapture};
+use super::{CaptureConfig, DnsCapture, Mode};
 use crate::finding::Finding;
 use crate::ports::{Port, join_list, parse_list};
 
@@ -49,6 +49,14 @@ fn interfaces(config: &CaptureConfig, found: &mut Vec<Finding>) {
             "`{name}` is also listed in kube-virt-interfaces, whose rules come first, so it is captured all the same"
         );
         found.push(Finding::error("INV-04", "istio-exclude-interfaces", &**name, message));
+    }
+    if config.mode == Mode::Tproxy && !config.inbound_ports.is_none() && !config.virtual_interfaces.is_empty()
+    {
+        let list = join_list(&config.virtual_interfaces);
+        let message = format!(
+            "`{list}` is captured as inbound in TPROXY mode, with its destination lost; use REDIRECT or capture nothing inbound"
+        );
+        found.push(Finding::error("IPT-VAL-17", "kube-virt-interfaces", list, message));
     }
 }
 

@@ -318,6 +318,10 @@ fn strict_refuses_what_breaks_an_invariant() {
             ["-e", "16001", "-p", "16001"],
             "inbound-tunnel-port: port `16001` is also a listener of the proxy, which the tunnel's exemption would open to everybody (IPT-VAL-09)",
         ),
+        (
+            ["-mTPROXY", "-b*", "-d15020,15021,15090", "-kk6t0"],
+            "kube-virt-interfaces: `k6t0` is captured as inbound in TPROXY mode, with its destination lost; use REDIRECT or capture nothing inbound (IPT-VAL-17)",
+        ),
         // `TRB-21`: everything of root would go past the mesh. `IPT-VAL-05`, `TRB-07`: a name may be unknown.
         (
             ["-u", "0", "-g", "1337"],
