@@ -377,3 +377,18 @@ fn rules_that_are_not_served_are_reported() {
         assert!(world.says(&words), "{words:?} {:?}", world.issues());
     }
 }
+
+/// On a server that ends TLS the scheme is https already.
+#[test]
+fn https_redirect_on_https_route_gw_10() {
+    let plain = door(&["443/HTTPS/SIMPLE/a.example.com"]);
+    let redirecting = plain.replace("mode: SIMPLE", "httpsRedirect: true, mode: SIMPLE");
+    assert_ne!(plain, redirecting);
+    for parts in [[plain], [redirecting]] {
+        check(
+            "ROUTE-GW-10",
+            at(&parts),
+            &[("10.0.0.1:443 tls:a.example.com", "NotRequested http Gateway default/door servers[0]")],
+        );
+    }
+}

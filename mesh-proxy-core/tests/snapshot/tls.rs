@@ -1,10 +1,11 @@
 //! `tls` rules on a sidecar (ROUTE-L4-13, ROUTE-L4-14).
 
-use mesh_proxy_core::snapshot::Role;
+use mesh_model::{Options, Source, load};
+use mesh_proxy_core::snapshot::{Role, connections};
 use mesh_route::Connection;
 
 use crate::connections::{ask, chain, compiled, entry, policy};
-use crate::world::{check, virtual_service};
+use crate::world::{check, context, virtual_service};
 
 fn destinations() -> String {
     ["a", "b", "c"].map(|name| entry(name, &format!("{name}.example.org"), "", "9000/TCP")).concat()
@@ -152,4 +153,29 @@ fn wildcards_route_l4_04() {
             ("10.0.0.1:443 tls:web.com", "passthrough"),
         ],
     );
+}
+
+/// What admission refuses is left out whole; the service then has its own chain.
+#[test]
+fn blocks_that_are_not_admitted_route_l4_15() {
+    for (blocks, fault) in [
+        ("  - match: [{sniHosts: []}]\n", "sniHosts"),
+        ("  - match: [{sniHosts: [x.org]}]\n", "x.org"),
+        ("  - match: []\n", "match"),
+    ] {
+        let rule = format!(
+            "  hosts: [a.com]\n  tls:\n{blocks}    route: [{{destination: {{host: a.example.org}}}}]"
+        );
+        let text =
+            [entry("web", "a.com", "", "443/TLS"), destinations(), virtual_service("a", &rule)].concat();
+        let loaded = load([Source::new("case.yaml", &text)], &Options::default());
+        let errors: Vec<_> = loaded.diagnostics.iter().map(|found| found.message.clone()).collect();
+        assert!(
+            loaded.has_errors() && errors.iter().any(|error| error.contains(fault)),
+            "{blocks} {errors:?}"
+        );
+        let found = connections(&loaded.objects, &context("default"), Role::Sidecar).unwrap();
+        assert_eq!(ask(&found, "10.0.0.1:443 tls:a.com", 0), "|443|a.com", "{blocks}");
+        assert_eq!(ask(&found, "10.0.0.1:443 tls:x.org", 0), "passthrough", "{blocks}");
+    }
 }
