@@ -234,10 +234,32 @@ impl<A> RouteTable<A> {
     /// host count, in list order. A target that is no path (`*`), and `CONNECT`, match no rule
     /// (ROUTE-HOST-28).
     ///
-    /// Cost: a hash probe for the host and one for each distinct wildcard length at a dot of the host; then, for
-    /// more than a dozen rules, one hash probe for the path, a walk down the path, and the conditions of those
-    /// rules before the winner whose prefix or exact path fits. Never panics. Does not allocate, except that
-    /// the regex engine fills its caches at first use and a host name above 256 bytes with capitals is copied.
+    /// Never panics. Does not allocate, except that the regex engine fills its caches at first use and a host name
+    /// above 256 bytes with capitals is copied.
+    ///
+    /// # Cost
+    /// A hash probe for the host, or a comparison where there are few, and one probe for each distinct wildcard
+    /// length at a dot of the host. Then, for more than four rules, one hash probe for the path, a walk down the
+    /// path, and the other conditions of those rules before the winner whose path fits. No rule is tried that a
+    /// scan in list order would not try; where an index would not pay, the lookup is that scan.
+    ///
+    /// How many rules share a path is what counts, and rules without a path share the empty one. Per lookup at the
+    /// last of 10,000 rules, on one core of a small server:
+    ///
+    /// | rules | cost | a scan |
+    /// |---|---|---|
+    /// | a prefix or an exact path for each | 45 ns | 200 µs |
+    /// | the same, each with a header | 70 ns | 200 µs |
+    /// | one path or none, each another exact value of one header, method or query parameter | 60 to 120 ns | 130 to 650 µs |
+    /// | one path or none, each a prefix or regex of a header's value | 220 µs | 220 µs |
+    /// | one path or none, each another header name | 130 µs | 130 µs |
+    /// | 1,000 regexes that share a literal beginning, or none, and have a text of their own | 0.1 µs | 170 to 290 µs |
+    /// | 1,000 regexes such as `.*text.*` or with nested counted repetitions | a scan | 1 to 120 µs |
+    ///
+    /// The regexes of one literal beginning are run as one automaton, built in full under limits of memory and work
+    /// that hold for the table as a whole; what exceeds them is tried regex by regex. A request that repeats a
+    /// header more than four times, and a path under which more than 32 lists of rules lie, are scanned from there
+    /// on.
     pub fn lookup<H: Headers + ?Sized>(&self, head: &RequestHead<'_, H>) -> Lookup<'_, A> {
         let Some(IndexedHost { host, index }) = self.indexed(head.authority()) else {
             return Lookup::NoVirtualHost;

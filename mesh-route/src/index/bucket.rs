@@ -45,6 +45,10 @@ impl Span {
     pub(super) fn is_empty(self) -> bool {
         self.start >= self.end
     }
+
+    pub(super) fn len(self) -> u32 {
+        self.end.saturating_sub(self.start)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

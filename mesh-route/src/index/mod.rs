@@ -254,10 +254,7 @@ impl Search<'_> {
         rules: u32,
         holds: &mut impl FnMut(u32, bool) -> bool,
     ) {
-        if self.full {
-            return self.scan(0, rules, holds);
-        }
-        if let [Stream { rest, sources: false, .. }] = self.streams.as_slice() {
+        if let ([Stream { rest, sources: false, .. }], false) = (self.streams.as_slice(), self.full) {
             let list = self.store.candidates.get(rest.start as usize..rest.end as usize).unwrap_or_default();
             let best = self.best;
             let found = list.iter().take_while(|candidate| candidate.rule() < best).find(|candidate| {
@@ -265,6 +262,14 @@ impl Search<'_> {
             });
             self.best = found.map_or(best, |found| found.rule());
             return;
+        }
+        // Where many rules are candidates anyway, trying all in turn is cheaper than merging, the more so the more
+        // lists there are. The factors are measured.
+        let listed = self.streams.iter().filter(|stream| !stream.sources).map(|stream| stream.rest.len());
+        let weight = u32::try_from(self.streams.len().min(8)).unwrap_or(8);
+        let merging = listed.sum::<u32>().saturating_mul(weight);
+        if self.full || weight > 1 && merging >= self.best.min(rules) {
+            return self.scan(0, rules, holds);
         }
         // A sorted list is a heap.
         self.streams.sort_unstable_by_key(|stream| stream.next);
