@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(with("{prefix: v}", "{exact: vw}"), 1);
     }
 
-    /// ROUTE-APPLY-36, ROUTE-DELEG-12
+    /// ROUTE-APPLY-36, ROUTE-DELEG-12, MODEL-RES-2
     #[test]
     fn names_mean_what_they_mean_where_they_are_written() {
         let found = rules("    mirror: {host: shadow}", &format!("  - name: n\n{ROUTE}"));

@@ -405,3 +405,28 @@ fn gateways_ignore_sidecars_model_res_34() {
     );
     assert_eq!(world.door("x.org"), "|80|a.default");
 }
+
+/// A VirtualService without `http` leaves the HTTP ports of its host alone.
+#[test]
+fn rules_of_another_protocol_model_res_15() {
+    let tcp = "  hosts: [a]\n  tcp:\n  - route: [{destination: {host: b}}]";
+    let world = World::new(&[sidecar(80, "REGISTRY_ONLY"), services(&["a", "b"]), virtual_service("r", tcp)]);
+    assert_eq!(world.mesh("a"), "|80|a.default");
+}
+
+/// Short names go by the namespace of the rule, not of the client or the service.
+#[test]
+fn the_namespace_of_a_short_name_model_res_2() {
+    let world = World::new(&[
+        sidecar(80, "REGISTRY_ONLY"),
+        ["default", "other"]
+            .map(|namespace| service(namespace, "a", "80") + &service(namespace, "b", "80"))
+            .concat(),
+        istio("VirtualService", "other", "r", &format!("  hosts: [a]\n  http:\n  - {}", to("b"))),
+    ]);
+    check(
+        "MODEL-RES-2",
+        |request| world.mesh(request),
+        &[("a", "|80|a.default"), ("a.other", "|80|b.other"), ("a.default", "|80|a.default")],
+    );
+}

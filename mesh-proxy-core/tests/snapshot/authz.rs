@@ -156,3 +156,34 @@ fn objects_without_effect_proxy_feat_04() {
     }
     assert!(!world.says(&["other/lax"]));
 }
+
+/// A principal with any of the mesh's trust domains matches all of them, and a service account without namespace is one
+/// of the policy's.
+#[test]
+fn identities_model_res_39() {
+    let mesh = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: \
+                \"{trustDomain: new.td, trustDomainAliases: [old.td]}\"}\n";
+    let asked = |source: &str, who: &str| {
+        let [gateway, sidecar, service, rule] = base();
+        let spec = format!("  rules: [{{from: [{{source: {{{source}}}}}]}}]");
+        let world = World::new(&[&gateway, &sidecar, &service, &rule, mesh, &policy("default", "p", &spec)]);
+        let spiffe = format!("spiffe://{who}");
+        let identity = mesh_authz::PeerIdentity::certificate([spiffe.as_str()], [], "");
+        let peer = Peer::new([10, 0, 0, 7].into()).identity(&identity);
+        let request = Request::new(peer, ([10, 0, 0, 9], 80).into());
+        let request = request.http(HttpAttributes::new("GET", "/").host("a.example.com"));
+        world.listener(Role::Gateway).policies.evaluate(&request).is_allowed()
+    };
+    for (source, who, want) in [
+        ("principals: [new.td/ns/n/sa/s]", "new.td/ns/n/sa/s", true),
+        ("principals: [new.td/ns/n/sa/s]", "old.td/ns/n/sa/s", true),
+        ("principals: [old.td/ns/n/sa/s]", "new.td/ns/n/sa/s", true),
+        ("principals: [new.td/ns/n/sa/s]", "third.td/ns/n/sa/s", false),
+        ("principals: [third.td/ns/n/sa/s]", "new.td/ns/n/sa/s", false),
+        ("serviceAccounts: [s]", "new.td/ns/default/sa/s", true),
+        ("serviceAccounts: [s]", "new.td/ns/n/sa/s", false),
+        ("serviceAccounts: [n/s]", "new.td/ns/n/sa/s", true),
+    ] {
+        assert_eq!(asked(source, who), want, "{source}: {who}");
+    }
+}

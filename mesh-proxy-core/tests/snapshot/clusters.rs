@@ -100,6 +100,7 @@ fn service_entries_model_res_36() {
     assert!(passed.says(&["spec.resolution", "NONE"]), "{:?}", passed.issues());
 }
 
+/// Nothing said is LEAST_REQUEST, a hash without an algorithm a ring of 1024 (MODEL-RES-28).
 #[test]
 fn load_balancers_lb_map_01_06_08() {
     let of = |settings: &str| {
@@ -108,7 +109,8 @@ fn load_balancers_lb_map_01_06_08() {
     };
     let header = || HashSource::Header("x-user".to_owned());
     for (settings, want) in [
-        ("{}", LoadBalancer::LeastRequest),
+        ("{}", LoadBalancer::LeastRequest), // MODEL-RES-28
+        ("{simple: UNSPECIFIED}", LoadBalancer::LeastRequest),
         ("{simple: LEAST_REQUEST}", LoadBalancer::LeastRequest),
         ("{simple: ROUND_ROBIN}", LoadBalancer::RoundRobin),
         ("{simple: RANDOM}", LoadBalancer::Random),

@@ -119,12 +119,12 @@ fn two_virtual_services_for_a_host_route_case_06_07() {
     ];
     let world = World::new(&parts);
     check(
-        "ROUTE-CASE-06, ROUTE-APPLY-27",
+        "ROUTE-CASE-06, ROUTE-APPLY-27, MODEL-RES-14, MODEL-RES-15",
         |request| world.mesh(request),
         &[("a.example.com/x", "|80|a.default"), ("a.example.com/y", "404")],
     );
     check(
-        "ROUTE-CASE-07, ROUTE-APPLY-41",
+        "ROUTE-CASE-07, ROUTE-APPLY-41, MODEL-RES-14",
         |request| world.door(request),
         &[
             ("a.example.com/x", "|80|a.default"),

@@ -154,7 +154,7 @@ fn objects() -> Vec<(&'static str, Value)> {
 
 /// One text of all objects; JSON is YAML.
 fn text(objects: &[(&str, Value)]) -> String {
-    objects.iter().map(|(_, object)| format!("---\n{object}\n")).collect()
+    objects.iter().map(|(_, object)| format!("---\n{object}\n")).collect::<Vec<_>>().concat()
 }
 
 /// All objects as loaded, of which one at a time is replaced.
