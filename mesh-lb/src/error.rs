@@ -55,6 +55,11 @@ pub enum BuildErrorKind {
     },
     /// A weight of 0. An endpoint without traffic is left out of the set.
     ZeroWeight,
+    /// All of the endpoints given have weight 0.
+    AllWeightsZero {
+        /// How many were given.
+        endpoints: usize,
+    },
     /// The endpoint weights of one locality add up to more than a `u32` holds (LB-HOST-07).
     EndpointWeightOverflow {
         /// The locality, as `region/zone/sub_zone`.
@@ -164,6 +169,9 @@ impl fmt::Display for BuildErrorKind {
                 write!(f, "endpoint {second} repeats the key of endpoint {first}, keys must differ")
             }
             Self::ZeroWeight => f.write_str("weight is 0, leave an endpoint without traffic out of the set"),
+            Self::AllWeightsZero { endpoints } => {
+                write!(f, "all {endpoints} endpoints have weight 0, at least one must be positive")
+            }
             Self::EndpointWeightOverflow { locality, priority } => write!(
                 f,
                 "locality `{locality}`: endpoint weights in priority {priority} add up to more than {}",

@@ -7,7 +7,7 @@ use foldhash::quality::FixedState;
 use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 
-use crate::endpoint::{Endpoint, Locality};
+use crate::endpoint::{Endpoint, Locality, Weight};
 use crate::error::{BuildError, BuildErrorKind};
 
 /// The number of an endpoint in its [`EndpointSet`], counted from 0 in the order given.
@@ -86,6 +86,34 @@ impl<K> EndpointSet<K> {
         let (localities, locality_of) = intern_localities(&endpoints, &[]);
         check_weights(&endpoints, &localities, &locality_of)?;
         Ok(Self { endpoints, locality_of, localities, by_key })
+    }
+
+    /// The endpoints of a list of keys and weights. Those of weight 0 get no traffic and are left out.
+    ///
+    /// ```
+    /// use mesh_lb::EndpointSet;
+    /// assert_eq!(EndpointSet::from_weights([("a:80", 3), ("b:80", 0)])?.len(), 1);
+    /// let error = EndpointSet::from_weights([("a:80", 0), ("b:80", 0)]).unwrap_err();
+    /// assert_eq!(error.to_string(), "all 2 endpoints have weight 0, at least one must be positive");
+    /// # Ok::<(), mesh_lb::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AllWeightsZero`](BuildErrorKind::AllWeightsZero), and those of [`new`](Self::new).
+    pub fn from_weights(endpoints: impl IntoIterator<Item = (K, u32)>) -> Result<Self, BuildError>
+    where
+        K: Eq + Hash,
+    {
+        let mut given = 0;
+        let with_traffic = endpoints
+            .into_iter()
+            .inspect(|_| given += 1)
+            .filter_map(|(key, weight)| Weight::new(weight).ok().map(|weight| Endpoint::new(key, weight)));
+        let with_traffic: Vec<Endpoint<K>> = with_traffic.collect();
+        if given > 0 && with_traffic.is_empty() {
+            return Err(BuildErrorKind::AllWeightsZero { endpoints: given }.into());
+        }
+        Self::new(with_traffic)
     }
 
     /// The number of endpoints, at least 1.

@@ -11,7 +11,7 @@ fn at(index: usize) -> EndpointIndex {
 
 #[test]
 fn counters_follow_the_key_to_the_next_set() {
-    // LB-HOST-02, LB-TEST-44
+    // LB-HOST-02, LB-TEST-44, LB-DES-03
     let (before, after) = (set(&["a", "b", "c"]), set(&["c", "d", "a"]));
     let counts = ActiveCounts::new(before.len());
     let (of_a, of_b) = (counts.start(at(0)).unwrap(), counts.start(at(1)).unwrap());
@@ -54,4 +54,38 @@ fn every_start_has_one_end_on_every_path() {
         }
     });
     assert_eq!([0, 1].map(|index| counts.active_requests(at(index))), [0, 0]);
+}
+
+#[test]
+fn counters_that_share_lines_do_not_share_counts() {
+    // LB-TEST-44: from few endpoints to many and back, each counts for itself and keeps its count
+    let numbered = |keys: std::ops::Range<usize>| {
+        let endpoint = |key| crate::Endpoint::new(key, crate::Weight::ONE);
+        EndpointSet::new(keys.map(endpoint)).unwrap()
+    };
+    let sets = [numbered(0..200), numbered(100..1_000), numbered(90..300), numbered(250..900)];
+    let mut counts = ActiveCounts::new(sets[0].len());
+    let mut set = &sets[0];
+    // Endpoint 150 stays up to the third set, 260 comes with the second and stays.
+    let start = |counts: &ActiveCounts, set: &EndpointSet<usize>, key: usize, times: usize| {
+        let index = set.find(&key).unwrap();
+        (0..times).for_each(|_| std::mem::forget(counts.start(index)));
+    };
+    start(&counts, set, 150, 3);
+    for next in &sets[1..] {
+        counts = counts.carried_over(set, next);
+        set = next;
+        start(&counts, set, 260, 1);
+        let of = |key: usize| if key == 150 { 3 } else { 0 };
+        for (index, endpoint) in set.iter().filter(|(_, endpoint)| *endpoint.key() != 260) {
+            assert_eq!(counts.active_requests(index), of(*endpoint.key()), "{}", endpoint.key());
+        }
+    }
+    assert_eq!(counts.active_requests(set.find(&260).unwrap()), 3);
+    // All at once, each as often as its number says.
+    let all = ActiveCounts::new(700);
+    for index in 0..700 {
+        (0..index % 17).for_each(|_| std::mem::forget(all.start(at(index))));
+    }
+    assert!((0..700).all(|index| all.active_requests(at(index)) as usize == index % 17));
 }

@@ -192,7 +192,7 @@ proptest! {
         if loads.iter().any(|(_, degraded)| *degraded > 0) {
             prop_assert!(capacity < 100);
         }
-        // LB-PRIO-07: the table is the walk
+        // LB-PRIO-07, LB-DES-19: the table is the walk
         let mut expected = Vec::new();
         for (at, (healthy, _)) in loads.iter().enumerate() {
             expected.extend((0..*healthy).map(|_| (at, Availability::Healthy)));

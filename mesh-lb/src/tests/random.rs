@@ -116,3 +116,16 @@ fn what_did_not_change_is_taken_over() {
     let mut draw = SplitMix64::new(8);
     assert!((0..2_000).all(|_| balancer.pick(&mut draw).unwrap().endpoint.get() != 2));
 }
+
+#[test]
+fn the_short_cut_picks_what_the_long_way_picks() {
+    // LB-DES-20: one list for all traffic is kept close at hand
+    for balancer in [Random::new(equal(7)), Random::weighted(weighted(&[5, 1, 9, 2]))] {
+        assert!(balancer.sole.is_some());
+        let (mut a, mut b) = (SplitMix64::new(3), SplitMix64::new(3));
+        for _ in 0..2_000 {
+            assert_eq!(balancer.pick(&mut a), balancer.pick_with(balancer.view().load(), &mut b));
+        }
+    }
+    assert!(spread().sole.is_none());
+}

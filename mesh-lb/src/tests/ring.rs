@@ -191,7 +191,7 @@ proptest! {
         hashes in prop::collection::vec(any::<u64>(), 50),
         attempt in 0_u32..5,
     ) {
-        // LB-TEST-16, LB-RING-06, LB-RING-07
+        // LB-TEST-16, LB-RING-06, LB-RING-07, and that the bucket index changes nothing: LB-DES-11
         let max = min + more;
         let points = slow_points(&weights, min, max);
         let found = ring(&weights, &RingHashConfig::new(min, max).unwrap());

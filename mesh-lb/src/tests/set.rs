@@ -13,6 +13,11 @@ fn bad_input_is_named() {
     let text = |keys: &[&'static str]| set(keys).map(|_| ()).unwrap_err().to_string();
     assert_eq!(text(&[]), "the endpoint set is empty, give at least one endpoint");
     assert_eq!(text(&["a", "b", "a"]), "endpoint 2 repeats the key of endpoint 0, keys must differ");
+    let weighted = |list: &[(&'static str, u32)]| EndpointSet::from_weights(list.iter().copied());
+    assert_eq!(weighted(&[("a", 0), ("b", 2), ("c", 0)]).unwrap().find(&"b"), EndpointIndex::new(0));
+    let none = weighted(&[("a", 0)]).unwrap_err();
+    assert_eq!(none.kind(), &BuildErrorKind::AllWeightsZero { endpoints: 1 });
+    assert_eq!(weighted(&[]).unwrap_err().kind(), &BuildErrorKind::EmptySet);
     let zero = Weight::new(0).unwrap_err();
     assert_eq!(zero.to_string(), "weight is 0, leave an endpoint without traffic out of the set");
     assert_eq!((Weight::or_one(0), Weight::or_one(7).get()), (Weight::ONE, 7));
