@@ -360,3 +360,71 @@ exec $real "$@"
     assert!(lines.next().unwrap().starts_with("rules: repaired with "), "{out}");
     assert_eq!(lines.collect::<Vec<_>>(), ["0", "1"], "{out}");
 }
+
+/// `APP-01`: asked to end in the middle, the repair is finished first.
+#[test]
+fn a_signal_waits_until_the_guardrails_are_gone_app_01() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("iptables-nft-restore");
+    let text = r#"#!/bin/sh
+case "$*" in
+*--test*) ;;
+*) touch "$SEEN"; sleep 1 ;;
+esac
+exec /usr/sbin/iptables-nft-restore "$@"
+"#;
+    std::fs::write(&wrapper, text).unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let seen = folder.path().join("seen");
+    let script = r#"
+        OPTIONS="--ipv6 off -b * -i *"
+        "$MESH" iptables apply $OPTIONS >/dev/null 2>&1
+        iptables-nft -t nat -I ISTIO_INBOUND 1 -p tcp --dport 5 -j RETURN
+        PATH="$WRAP:$PATH" "$MESH" iptables apply --reconcile $OPTIONS >/dev/null 2>&1 &
+        pid=$!
+        while [ ! -e "$SEEN" ]; do sleep 0.05; done
+        kill -TERM $pid
+        echo during $(iptables-nft-save -t filter | grep -c -e '-j DROP')
+        wait $pid
+        echo code $?
+        iptables-nft-save | grep -c -e DROP -e 'dport 5 '
+        "$MESH" iptables verify $OPTIONS 2>/dev/null
+    "#;
+    let variables = [("SEEN", seen.as_path()), ("WRAP", folder.path())];
+    let Some(out) = in_a_namespace("a_signal_waits", script, &variables) else { return };
+    // 143 is SIGTERM, taken in the end.
+    let lines: Vec<&str> = out.lines().filter(|line| !line.contains("Terminated")).collect();
+    assert_eq!(lines, ["during 6", "code 143", "0", "in sync"], "{out}");
+}
+
+/// `APP-23`: a family's missing program matters only if the family is on.
+#[test]
+fn ip6tables_is_needed_only_for_ipv6_app_23() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        for program in iptables-nft iptables-nft-save iptables-nft-restore ip; do
+            ln -s "$(command -v $program)" "$WRAP/$program"
+        done
+        OPTIONS="-b * -i * -d 15090,15021,15020"
+        PATH="$WRAP" "$MESH" iptables apply $OPTIONS --ipv6 off 2>&1; echo code $?
+        PATH="$WRAP" "$MESH" iptables verify $OPTIONS --ipv6 off; echo code $?
+        PATH="$WRAP" "$MESH" iptables clean $OPTIONS; echo code $?
+        PATH="$WRAP" "$MESH" iptables apply $OPTIONS --ipv6 on 2>&1; echo code $?
+        iptables-nft-save | grep -c ISTIO
+    "#;
+    let variables = [("WRAP", folder.path())];
+    let Some(out) = in_a_namespace("ip6tables_is_needed_only_for_ipv6", script, &variables) else { return };
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(
+        lines[0].starts_with("rules: applied with iptables-nft ") && lines[0].ends_with(", 18 IPv4 rules"),
+        "{out}"
+    );
+    assert_eq!(lines[1..4], ["code 0", "in sync", "code 0"], "{out}");
+    assert!(lines[4].starts_with("rules: removed with iptables-nft "), "{out}");
+    assert_eq!(lines[5], "code 0", "{out}");
+    assert!(
+        lines[6].starts_with("mesh-proxy: no usable ip6tables was found: ip6tables-legacy-save "),
+        "{out}"
+    );
+    assert_eq!(lines[7..], ["code 1", "0"], "{out}");
+}

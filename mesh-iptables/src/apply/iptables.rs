@@ -250,12 +250,11 @@ impl Run<'_> {
     fn replace(&self, session: &mut Session) -> Result<(), ApplyError> {
         // Whatever can be found out without changing anything is found out before traffic stops.
         self.parse(session, true)?;
-        // Asked to end, this process ends after the guardrails are gone.
-        let _held = super::signals::hold();
         let planned: Vec<Tool> = self.planned()?.into_iter().cloned().collect();
         let mut guard = Guardrails::raise(session, &planned, self.tools.lock.clone())?;
         let session = guard.session();
-        for tool in &planned {
+        // A family that is off may hold chains of a former configuration, which are drift too (`SAV-14`).
+        for tool in &self.tools.found {
             for command in self.plan.cleanup_commands(tool.family) {
                 session.try_run(tool.call(&command, self.lock()));
             }
@@ -276,7 +275,7 @@ impl Run<'_> {
     /// Puts the tables back as they were. The filter table, where the guardrails are, is not part of a plan.
     fn put_back(&self, session: &mut Session, error: ApplyError) -> ApplyError {
         let mut whole = true;
-        for tool in self.planned().unwrap_or_default() {
+        for tool in &self.tools.found {
             let was = self.state.before(tool.family);
             let mut changed = changed_tables(session, tool, was);
             changed.retain(|table| table != "filter");

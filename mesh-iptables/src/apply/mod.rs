@@ -93,6 +93,9 @@ impl Applier {
     /// process; set up addresses and routes; read again. With [`ApplyOptions::cleanup_only`] it removes instead,
     /// with [`ApplyOptions::skip_rule_apply`] it does nothing.
     ///
+    /// With [`ApplyOptions::reconcile`] the calling thread takes no SIGHUP, SIGINT or SIGTERM until this returns, so
+    /// that a program of one thread never ends behind its own guardrails.
+    ///
     /// # Errors
     /// A program is missing or fails. What this run had added is removed again, and the error says so; after a
     /// failed repair the former rules are back.
@@ -100,6 +103,8 @@ impl Applier {
         if self.options.skip_rule_apply {
             return Ok(skipped());
         }
+        // Asked to end during a repair, this process ends after the guardrails are gone (`APP-01`).
+        let _held = self.options.reconcile.then(signals::hold);
         self.report(|session| {
             let (outcome, tools, steps) = iptables::apply(session, &self.options, plan)?;
             Ok((outcome, tools.into_found(), steps))

@@ -229,6 +229,36 @@ fn foreign_rules_are_no_drift_and_changed_ones_are_tst_16() {
     }
 }
 
+/// `SAV-14`: chains in a family that is off now are drift, and a repair removes them.
+#[test]
+fn a_family_switched_off_is_cleaned_by_a_repair_sav_14() {
+    const TEST: &str = "a_family_switched_off";
+    for backend in backends(TEST).into_iter().filter(|backend| *backend != Backend::Native) {
+        let Some(net) = Net::new(TEST) else { return };
+        install(&config(&net, backend, CONFIGS[0]));
+        let variant = if backend == Backend::Nft { "nft" } else { "legacy" };
+        let path = net.pod.path();
+        let only_ipv4 = CaptureConfig::builder()
+            .args(CONFIGS[0])
+            .unwrap()
+            .args(["--reconcile", "--force-iptables-binary", variant, "--network-namespace", &path])
+            .unwrap()
+            .build()
+            .unwrap();
+        assert!(
+            verify(&only_ipv4)
+                .unwrap()
+                .drifts
+                .iter()
+                .any(|drift| drift.to_string().starts_with("IPv6 nat ISTIO_"))
+        );
+        assert_eq!(install(&only_ipv4).outcome, Outcome::Reconciled);
+        assert!(verify(&only_ipv4).unwrap().is_in_sync());
+        assert_eq!(install(&only_ipv4).outcome, Outcome::Unchanged);
+        assert!(!net.pod.sh(&format!("{} -t nat -S", backend.program(1))).contains("ISTIO"));
+    }
+}
+
 /// `NFT-15`, `NFT-62`: applying native rules is its own repair, and a former mode leaves no table.
 #[test]
 fn native_rules_are_replaced_whole_nft_15_62() {
