@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mesh_lb::{
     ActiveCounts, AllUsable, BalanceFactor, BoundedLoad, CircuitBreaker, Draw, Endpoint, EndpointIndex,
-    EndpointSet, LeastRequest, LeastRequestConfig, Limits, Maglev, Monotonic, Outcome, OutlierConfig,
-    OutlierDetector, Picked, PrioritySet, PrioritySetConfig, Published, Random, Resource, RingHash,
-    RingHashConfig, RoundRobin, SplitMix64, SuccessRate, TableSize, Weight,
+    EndpointSet, LatencyEstimates, LeastRequest, LeastRequestConfig, Limits, Maglev, Monotonic, Outcome,
+    OutlierConfig, OutlierDetector, PeakEwma, PeakEwmaConfig, Picked, PrioritySet, PrioritySetConfig,
+    Published, Random, Resource, RingHash, RingHashConfig, RoundRobin, SplitMix64, SuccessRate, TableSize,
+    Weight,
 };
 
 const SIZES: [usize; 4] = [3, 10, 1_000, 10_000];
@@ -77,6 +78,12 @@ fn mesh(criterion: &mut Criterion) {
                     assert!(black_box(guard).is_some());
                     check(picked, size);
                 });
+            });
+            let estimates = LatencyEstimates::new(PeakEwmaConfig::default(), size, Monotonic::ZERO);
+            let mut ewma = PeakEwma::new(view.clone(), &mut draw);
+            let now = Monotonic::new(Duration::from_secs(1));
+            group.bench_function(BenchmarkId::new("peak-ewma/mesh-lb", size), |bencher| {
+                bencher.iter(|| check(ewma.pick(&estimates, &active, now, &mut draw), size));
             });
             let ring = RingHash::new(&set, &view, &ring_config(&set));
             group.bench_function(BenchmarkId::new("ring-hash/mesh-lb", size), |bencher| {
