@@ -66,6 +66,12 @@ impl FromStr for Packet {
             Protocol::Icmp if address.is_ipv6() => Protocol::Icmpv6,
             protocol => protocol,
         };
+        if !has_ports(packet.protocol) && (port.is_some() || packet.source_port.is_some()) {
+            return Err(ParsePacketError::new(
+                word,
+                "a packet of this protocol has no ports, leave them out",
+            ));
+        }
         let port = match port {
             None if has_ports(packet.protocol) => {
                 let whole = SocketAddr::new(address, 80);
@@ -77,6 +83,10 @@ impl FromStr for Packet {
         if let Some(source) = packet.source.filter(|source| source.is_ipv4() != address.is_ipv4()) {
             let why = format!("the destination `{address}` is of the other address family");
             return Err(ParsePacketError::new(&format!("src={source}"), &why));
+        }
+        if let Some(flow) = packet.flow.filter(|flow| flow.is_ipv4() != address.is_ipv4()) {
+            let why = format!("the destination `{address}` is of the other address family");
+            return Err(ParsePacketError::new(&format!("flow={flow}"), &why));
         }
         if direction == Direction::Out && !given.unowned {
             let uid = given.uid.unwrap_or(1000);

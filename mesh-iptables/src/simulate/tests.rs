@@ -88,6 +88,19 @@ fn packet_errors_say_what_to_write() {
             "out dst=10.0.0.7:80 flow=127.0.0.1",
             "`flow=127.0.0.1`: a port is needed, write `flow=127.0.0.1:15001`",
         ),
+        // Found by fuzzing: the port was kept and not printed.
+        (
+            "out dst=10.0.0.7:80 proto=icmp",
+            "`dst=10.0.0.7:80`: a packet of this protocol has no ports, leave them out",
+        ),
+        (
+            "in sport=1 dst=10.0.0.7 proto=icmp",
+            "`dst=10.0.0.7`: a packet of this protocol has no ports, leave them out",
+        ),
+        (
+            "out dst=10.0.0.7:80 flow=[::1]:1",
+            "`flow=[::1]:1`: the destination `10.0.0.7` is of the other address family",
+        ),
         ("out dst=10.0.0.7:80 iface=", "`iface=`: an interface name is needed"),
         (
             "out dest=10.0.0.7:80",
