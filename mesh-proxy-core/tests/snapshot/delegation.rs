@@ -99,3 +99,24 @@ fn names_are_joined_route_deleg_12() {
     let lookup = found.listener(Role::Sidecar).routes.lookup(&head);
     assert_eq!(&*lookup.route().unwrap().action.name, "root-inner");
 }
+
+/// What is cut off is decided by the merged rules: a delegate's rule without conditions is a catch-all only where the
+/// root gives it none either.
+#[test]
+fn truncation_of_merged_rules_route_deleg_15() {
+    let rules = format!("  - {}\n{}", to("a"), rule("uri: {prefix: /x/cut}", "b"));
+    for (root, cut, rest) in [
+        ("uri: {prefix: /x}", "|80|a.other", "|80|rest.default"),
+        ("uri: {prefix: /}", "|80|a.other", "|80|a.other"),
+    ] {
+        let found = world(root, &rules);
+        let listener = found.listener(Role::Sidecar);
+        let count = listener.routes.virtual_host("m").unwrap().rules().len();
+        assert_eq!(count, if root.ends_with("/}") { 1 } else { 3 }, "{root}");
+        assert_eq!(
+            (found.mesh("m/x/cut"), found.mesh("m/else")),
+            (cut.to_owned(), rest.to_owned()),
+            "{root}"
+        );
+    }
+}
