@@ -296,3 +296,50 @@ fn older_layouts_and_calls_to_the_own_pod() {
     assert_eq!(verdict(Preset::Gen4, "out uid=1337 dst=10.77.0.2:80"), redirect(15006));
     assert_eq!(verdict(Preset::Gen4, "out uid=1000 dst=10.77.0.2:80"), ACCEPT);
 }
+
+/// `LNK-03..05`, `LNK-08`: the rules of another mesh are read and walked like any; the differences in effect show.
+#[test]
+fn rules_of_linkerd() {
+    let rules = pod_support::saved(
+        "*nat
+-N PROXY_INIT_REDIRECT
+-N PROXY_INIT_OUTPUT
+-A PROXY_INIT_REDIRECT -p tcp --match multiport --dports 4190,4191 -j RETURN -m comment --comment proxy-init/ignore-port-4190,4191
+-A PROXY_INIT_REDIRECT -p all -j RETURN -s 10.9.0.0/16 -m comment --comment proxy-init/ignore-subnet-10.9.0.0/16
+-A PROXY_INIT_REDIRECT -p tcp -j REDIRECT --to-port 4143 -m comment --comment proxy-init/redirect-all-incoming-to-proxy-port
+-A PREROUTING -j PROXY_INIT_REDIRECT -m comment --comment proxy-init/install-proxy-init-prerouting
+-A PROXY_INIT_OUTPUT -m owner --uid-owner 2102 -j RETURN -m comment --comment proxy-init/ignore-proxy-user-id
+-A PROXY_INIT_OUTPUT -o lo -j RETURN -m comment --comment proxy-init/ignore-loopback
+-A PROXY_INIT_OUTPUT -p tcp -j REDIRECT --to-port 4140 -m comment --comment proxy-init/redirect-all-outgoing-to-proxy-port
+-A OUTPUT -j PROXY_INIT_OUTPUT -m comment --comment proxy-init/install-proxy-init-output
+COMMIT
+",
+    );
+    let rows = [
+        ("in dst=10.77.0.2:80", redirect(4143)),
+        ("in dst=10.77.0.2:4191", ACCEPT),
+        // An ignored subnet is where inbound traffic comes from, and nothing to outbound traffic.
+        ("in src=10.9.1.1 dst=10.77.0.2:80", ACCEPT),
+        ("out dst=10.9.1.1:80", redirect(4140)),
+        ("out uid=2102 dst=192.0.2.9:80", ACCEPT),
+        // No call to the own pod is captured, whoever makes it, and no DNS.
+        ("out uid=2102 dst=10.77.0.2:80", ACCEPT),
+        ("out uid=1000 dst=10.77.0.2:80", ACCEPT),
+        ("out proto=udp dst=192.0.2.53:53", ACCEPT),
+    ];
+    for (text, want) in rows {
+        let simulation = rules.simulate(&packet(text), &pod());
+        assert!(simulation.is_certain(), "{simulation:#}");
+        assert_eq!(simulation.verdict(), want, "{text}");
+    }
+}
+
+/// `NFT-64`: base chains that were emptied do nothing.
+#[test]
+fn emptied_chains_of_nftables() {
+    let listing = "table inet istio-proxy-mangle {\n\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n\t}\n}\n";
+    let rules = Ruleset::from_nftables(listing);
+    let simulation = rules.simulate(&packet("in dst=10.77.0.2:80"), &pod());
+    assert_eq!((simulation.verdict(), simulation.steps().len()), (ACCEPT, 0));
+    assert!(rules.is_empty(Family::Ipv4) && simulation.is_certain());
+}

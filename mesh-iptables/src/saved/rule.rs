@@ -92,6 +92,7 @@ impl<'w> Reader<'w> {
         rule.placement = placement;
         let mut is_commented = false;
         let mut negated = false;
+        let mut target = None;
         let mut modules: Vec<&str> = Vec::new();
         while let Some(word) = self.take() {
             match word {
@@ -99,30 +100,36 @@ impl<'w> Reader<'w> {
                     negated = true;
                     continue;
                 }
+                // What negates no condition is not understood.
+                "-m" | "--match" | "--comment" | "-j" | "--jump" if negated => return Err(word.to_owned()),
                 "-m" | "--match" => modules.push(self.value(word)?),
                 "--comment" => {
                     self.value(word)?;
                     is_commented = true;
                 }
                 "-j" | "--jump" => {
-                    rule.target = self.target()?;
-                    if self.next < self.words.len() || negated {
-                        return Err(self.peek().unwrap_or(word).to_owned());
+                    if target.replace(self.target()?).is_some() {
+                        return Err(word.to_owned());
                     }
-                    rule.spelling = spelling(&rule, &modules);
-                    return Ok(Parsed { rule, is_commented });
                 }
                 option => {
                     let module = modules.last().copied().unwrap_or_default();
                     let protocol = protocol_of(&rule.criteria);
-                    if let Some(test) = self.test(option, module, protocol)? {
-                        rule.criteria.push(Criterion { negated, test });
+                    match self.test(option, module, protocol)? {
+                        Some(test) => rule.criteria.push(Criterion { negated, test }),
+                        None if negated => return Err(option.to_owned()),
+                        None => {}
                     }
                 }
             }
             negated = false;
         }
-        Err("no target".to_owned())
+        if negated {
+            return Err("!".to_owned());
+        }
+        rule.target = target.ok_or_else(|| "no target".to_owned())?;
+        rule.spelling = spelling(&rule, &modules);
+        Ok(Parsed { rule, is_commented })
     }
 
     fn test(
@@ -175,7 +182,9 @@ impl<'w> Reader<'w> {
     fn target(&mut self) -> Result<Target, String> {
         let name = self.value("-j")?;
         let mut options: Vec<(&str, &str)> = Vec::new();
-        while let Some(option) = self.take() {
+        // Conditions may follow the target.
+        while let Some(option) = self.peek().filter(|word| !is_condition(word)) {
+            self.next += 1;
             let bare = matches!(option, "--save-mark" | "--restore-mark");
             options.push((option, if bare { "" } else { self.value(option)? }));
         }
@@ -219,6 +228,12 @@ impl<'w> Reader<'w> {
         };
         Ok(target)
     }
+}
+
+/// Whether a word begins a condition that belongs to no target.
+fn is_condition(word: &str) -> bool {
+    matches!(word, "!" | "-m" | "--match" | "-s" | "--source" | "-d" | "--destination")
+        || matches!(word, "-i" | "--in-interface" | "-o" | "--out-interface" | "-p" | "--protocol")
 }
 
 /// `-m tcp` without a port is printed back, so it is kept.
