@@ -14,7 +14,7 @@ mod walk;
 use mesh_iptables::{CaptureConfig, NameServers, Protocol};
 use walk::{Fate, POD, Packet, SELF, UID, arriving, fates, ip, sent};
 
-/// `OUT-T01..15`, `TST-04`: for both families; by plan, restore text, saved text and transaction.
+/// `OUT-T01` to `OUT-T15`, `TST-04`: for both families; by plan, restore text, saved text and transaction.
 #[test]
 fn section_6_6_outcome_table() {
     let config = CaptureConfig::builder()
@@ -64,7 +64,7 @@ fn section_6_6_outcome_table() {
     }
 }
 
-/// `OUT-D01..05`, `TST-04`.
+/// `OUT-D01` to `OUT-D05`, `TST-04`.
 #[test]
 fn section_6_6_dns_table() {
     let servers = NameServers::from_resolv_conf("nameserver 10.96.0.10\nnameserver fd00::a\n");
