@@ -80,7 +80,7 @@ impl Live {
         let client = net.pod.enter(|| TcpStream::connect(address).unwrap());
         let (server, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
-            stream.set_read_timeout(Some(Duration::from_millis(900))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
         }
         Self { client, server }
     }

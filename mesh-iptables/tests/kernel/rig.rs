@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesh_iptables::apply::{Applier, ApplyError, Report, Verification};
@@ -93,6 +94,11 @@ impl Net {
             say(&format!("SKIPPED {test}: {reason}"));
             return None;
         }
+        let made = READY.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        Some(made.expect("namespaces are made as long as they are taken"))
+    }
+
+    fn make() -> Self {
         let net = Self { pod: Namespace::new().unwrap(), peer: Namespace::new().unwrap() };
         net.pod.sh(&format!(
             "ip link set lo up
@@ -117,7 +123,7 @@ impl Net {
         ));
         net.pod.sh(&format!("ip route add default via {}; ip -6 route add default via {}", PEER[0], PEER[1]));
         net.settle();
-        Some(net)
+        net
     }
 
     /// Waits until packets pass: IPv6 addresses are usable only some time after the interface is up.
@@ -142,6 +148,16 @@ impl Net {
         }
     }
 }
+
+/// Pods made ahead: the kernel takes up to a second to see that a pair of interfaces is connected.
+static READY: LazyLock<Mutex<Receiver<Net>>> = LazyLock::new(|| {
+    let (give, take) = sync_channel(4);
+    for _ in 0..4 {
+        let give = give.clone();
+        std::thread::spawn(move || while give.send(Net::make()).is_ok() {});
+    }
+    Mutex::new(take)
+});
 
 static AVAILABLE: LazyLock<Result<(), String>> = LazyLock::new(|| {
     if !nix::unistd::geteuid().is_root() {
