@@ -56,6 +56,9 @@ fn generate_prints_the_rules_of_both_families() {
     );
     assert_eq!(found.out, want);
 
+    let one = iptables(&[&["generate", "--ipv6", "on", "--family", "ipv6"][..], &OPTIONS].concat());
+    assert_eq!(one.out, format!("# ip6tables-restore --noflush\n{}", plan.restore_input(Family::Ipv6)));
+
     let nft = iptables(&[&["generate", "--ipv6", "on", "--native-nftables"][..], &OPTIONS].concat());
     assert_eq!(nft.out, config.nftables_plan().transaction());
     let commands = iptables(&[&["generate", "--ipv6", "on", "--format", "commands"][..], &OPTIONS].concat());

@@ -16,6 +16,26 @@ pub(super) struct Arguments {
     /// How to print the rules [default: restore, or nft with --native-nftables].
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Only the rules of this family, to be piped into its tool; for restore and commands.
+    #[arg(long, value_enum)]
+    family: Option<Only>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Only {
+    Ipv4,
+    Ipv6,
+}
+
+impl Arguments {
+    fn families(&self, ready: &Ready) -> Vec<Family> {
+        let wanted = |family: &Family| match self.family {
+            None => true,
+            Some(Only::Ipv4) => *family == Family::Ipv4,
+            Some(Only::Ipv6) => *family == Family::Ipv6,
+        };
+        families(ready).iter().copied().filter(wanted).collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -34,8 +54,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let ready = arguments.setup.ready(Purpose::Look)?;
     let format = arguments.format.unwrap_or(if ready.is_native() { Format::Nft } else { Format::Restore });
     print(&match format {
-        Format::Restore => restore(&ready),
-        Format::Commands => commands(&ready)?,
+        Format::Restore => restore(&ready, &arguments.families(&ready)),
+        Format::Commands => commands(&ready, &arguments.families(&ready))?,
         Format::Nft => ready.config.nftables_plan().transaction(),
         Format::Json => format!("{:#}\n", json(&ready)?),
     });
@@ -43,9 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// A heading is a comment to the restore tools too.
-fn restore(ready: &Ready) -> String {
+fn restore(ready: &Ready, families: &[Family]) -> String {
     let plan = ready.plan();
-    let texts = families(ready)
+    let texts = families
         .iter()
         .map(|family| format!("# {}-restore --noflush\n{}", program(*family), plan.restore_input(*family)));
     texts.collect()
@@ -58,10 +78,10 @@ fn program(family: Family) -> &'static str {
     }
 }
 
-fn commands(ready: &Ready) -> Result<String, Failure> {
+fn commands(ready: &Ready, families: &[Family]) -> Result<String, Failure> {
     let plan = ready.plan();
     let mut lines: Vec<String> = Vec::new();
-    for family in families(ready) {
+    for family in families {
         lines.extend(plan.commands(*family).iter().map(|command| format!("{} {command}", program(*family))));
     }
     for step in plan.host_steps() {
