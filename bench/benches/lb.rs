@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mesh_lb::{
-    ActiveCounts, AllUsable, BalanceFactor, BoundedLoad, CircuitBreaker, Draw, Endpoint, EndpointIndex,
-    EndpointSet, LatencyEstimates, LeastRequest, LeastRequestConfig, Limits, Maglev, Monotonic, Outcome,
-    OutlierConfig, OutlierDetector, PeakEwma, PeakEwmaConfig, Picked, PrioritySet, PrioritySetConfig,
-    Published, Random, Resource, RingHash, RingHashConfig, RoundRobin, SplitMix64, SuccessRate, TableSize,
-    Weight,
+    ActiveCounts, AllUsable, BalanceFactor, BoundedLoad, Change, CircuitBreaker, Draw, Endpoint,
+    EndpointIndex, EndpointSet, LatencyEstimates, LeastRequest, LeastRequestConfig, Limits, Maglev,
+    Monotonic, Outcome, OutlierConfig, OutlierDetector, PeakEwma, PeakEwmaConfig, Picked, PrioritySet,
+    PrioritySetConfig, Published, Random, Resource, RingHash, RingHashConfig, RoundRobin, SplitMix64,
+    SuccessRate, TableSize, Weight,
 };
 
 const SIZES: [usize; 4] = [3, 10, 1_000, 10_000];
@@ -71,6 +71,11 @@ fn mesh(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new("least-request/mesh-lb", size), |bencher| {
                 bencher.iter(|| check(least.pick(&active, &mut draw), size));
             });
+            let config = LeastRequestConfig::new().weighted_draw();
+            let mut drawn = LeastRequest::new(view.clone(), config, &active, &mut draw);
+            group.bench_function(BenchmarkId::new("least-request-drawn/mesh-lb", size), |bencher| {
+                bencher.iter(|| check(drawn.pick(&active, &mut draw), size));
+            });
             group.bench_function(BenchmarkId::new("least-request-counted/mesh-lb", size), |bencher| {
                 bencher.iter(|| {
                     let picked = least.pick(&active, &mut draw);
@@ -104,8 +109,41 @@ fn mesh(criterion: &mut Criterion) {
     }
 }
 
+/// Weights whose round is longer than what is laid out in advance, 65,536 picks, and a ring of as many points.
+fn long(criterion: &mut Criterion) {
+    let mut draw = SplitMix64::new(7);
+    let mut group = criterion.benchmark_group("lb/weighted");
+    for size in SIZES {
+        // More than 131,072 in sum, and neighbours that have no divisor in common.
+        let set = endpoints(size, |number| u32::try_from(131_072 / size + number % 7 + 1).expect("small"));
+        let mut round_robin = RoundRobin::new(view(&set), &mut draw);
+        group.bench_function(BenchmarkId::new("round-robin-long/mesh-lb", size), |bencher| {
+            bencher.iter(|| check(round_robin.pick(&mut draw), size));
+        });
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("lb/equal");
+    let set = endpoints(LONG_RING_HOSTS, |_| 1);
+    let ring = long_ring(&set, &view(&set));
+    assert_eq!(ring.statistics(0).map(|statistics| statistics.min_entries_per_host), Some(1_024));
+    group.bench_function(BenchmarkId::new("ring-hash-102400/mesh-lb", LONG_RING_HOSTS), |bencher| {
+        bencher.iter(|| check(ring.pick(draw.next_u64(), 0), LONG_RING_HOSTS));
+    });
+    group.finish();
+}
+
+const LONG_RING_HOSTS: usize = 100;
+
+/// 1,024 points an endpoint.
+fn long_ring(set: &EndpointSet<String>, view: &PrioritySet) -> RingHash {
+    let points = 1_024 * set.len() as u64;
+    let config = RingHashConfig::new(points, RingHashConfig::LARGEST).expect("a valid size");
+    RingHash::new(set, view, &config)
+}
+
 /// What is built when endpoints come and go.
 fn build(criterion: &mut Criterion) {
+    const MANY: usize = 10_000;
     let mut group = criterion.benchmark_group("lb/build");
     for size in [10, 100, 1_000, 10_000] {
         let set = endpoints(size, |_| 1);
@@ -120,6 +158,30 @@ fn build(criterion: &mut Criterion) {
             bencher.iter(|| check(RingHash::new(&set, &view, &ring_config(&set)).pick(7, 0), size));
         });
     }
+    let set = endpoints(LONG_RING_HOSTS, |_| 1);
+    let of_set = view(&set);
+    group.bench_function(BenchmarkId::new("ring-102400", LONG_RING_HOSTS), |bencher| {
+        bencher.iter(|| check(long_ring(&set, &of_set).pick(7, 0), LONG_RING_HOSTS));
+    });
+
+    // One of many has left.
+    let before = endpoints(MANY, |_| 1);
+    let after = before.with_changes([Change::Remove(address(MANY / 2))]).expect("others stay");
+    let (old, new) = (view(&before), view(&after));
+    let maglev = Maglev::new(&before, &old, TableSize::default());
+    let ring = RingHash::new(&before, &old, &ring_config(&before));
+    group.bench_function(BenchmarkId::new("set-less-one", MANY), |bencher| {
+        bencher.iter(|| {
+            let after = before.with_changes([Change::Remove(address(MANY / 2))]).expect("others stay");
+            assert_eq!(after.len(), MANY - 1);
+        });
+    });
+    group.bench_function(BenchmarkId::new("maglev-65537-less-one", MANY), |bencher| {
+        bencher.iter(|| check(maglev.rebuilt(&before, &after, &new).pick(7, 0), MANY - 1));
+    });
+    group.bench_function(BenchmarkId::new("ring-10000-less-one", MANY), |bencher| {
+        bencher.iter(|| check(ring.rebuilt(&before, &after, &new).pick(7, 0), MANY - 1));
+    });
     group.finish();
 }
 
@@ -377,5 +439,5 @@ fn pingora(_: &mut Criterion) {
     eprintln!("lb: pingora-load-balancing is left out; build with `--features pingora` to measure it");
 }
 
-criterion_group!(benches, mesh, build, state, threads, tower, pingora);
+criterion_group!(benches, mesh, long, build, state, threads, tower, pingora);
 criterion_main!(benches);
