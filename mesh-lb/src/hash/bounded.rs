@@ -69,7 +69,6 @@ impl<T: ConsistentHash> BoundedLoad<T> {
         cluster_active: u32,
     ) -> Option<Picked> {
         let preferred = self.table.pick(hash, attempt)?;
-        let hosts = self.table.hosts(preferred.priority);
         // DIFFERENCE LB-BND-02: the peer counts in 32 bits and would wrap at tens of millions of active requests.
         let total = ((u64::from(cluster_active) + 1) * u64::from(self.factor.0)).div_ceil(100);
         #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -78,10 +77,11 @@ impl<T: ConsistentHash> BoundedLoad<T> {
             let slots = (total * host.share).ceil().max(1.0);
             f64::from(load.active_requests(host.endpoint)) / slots
         };
-        let mut least = hosts.iter().find(|host| host.endpoint == preferred.endpoint).map(overload)?;
+        let mut least = overload(self.table.host(preferred.priority, preferred.endpoint)?);
         if least <= 1.0 {
             return Some(preferred);
         }
+        let hosts = self.table.hosts(preferred.priority);
         // LB-BND-03: Fisher-Yates, one step at a time.
         self.order.clear();
         self.order.extend((0..=u16::MAX).take(hosts.len()));

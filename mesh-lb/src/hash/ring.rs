@@ -149,12 +149,18 @@ impl Sealed for RingHash {
         self.tables.hosts(priority)
     }
 
+    #[inline]
+    fn host(&self, priority: u8, endpoint: EndpointIndex) -> Option<&NormalizedHost> {
+        self.tables.host(priority, endpoint)
+    }
+
     fn most_hosts(&self) -> usize {
         self.tables.most_hosts()
     }
 }
 
 impl ConsistentHash for RingHash {
+    #[inline]
     fn pick(&self, hash: u64, attempt: u32) -> Option<Picked> {
         self.tables.pick(hash, attempt)
     }

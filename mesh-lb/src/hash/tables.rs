@@ -86,7 +86,22 @@ pub(crate) struct Tables<T> {
 struct PriorityTable<T> {
     panic: bool,
     hosts: Box<[NormalizedHost]>,
+    /// By endpoint: where it stands in `hosts`; anything for one that is not in them.
+    places: Box<[u16]>,
     table: T,
+}
+
+impl<T> PriorityTable<T> {
+    fn new(panic: bool, hosts: Vec<NormalizedHost>, table: T) -> Self {
+        let highest = hosts.iter().map(|host| host.endpoint.get()).max();
+        let mut places = vec![0; highest.map_or(0, |highest| highest + 1)];
+        for (place, host) in (0..=u16::MAX).zip(&hosts) {
+            if let Some(entry) = places.get_mut(host.endpoint.get()) {
+                *entry = place;
+            }
+        }
+        Self { panic, hosts: hosts.into(), places: places.into(), table }
+    }
 }
 
 /// A table that a hash is looked up in.
@@ -106,7 +121,7 @@ impl<T: Table> Tables<T> {
         let priorities = view.priorities().iter().map(|priority| {
             let input = TableInput::new(normalize(&priority.groups), &write_key);
             let table = build(&input);
-            PriorityTable { panic: priority.panic, hosts: input.hosts.into(), table }
+            PriorityTable::new(priority.panic, input.hosts, table)
         });
         Self { priorities: priorities.collect(), load: view.load().clone() }
     }
@@ -134,7 +149,7 @@ impl<T: Table> Tables<T> {
                 }
                 None => build(&input),
             };
-            PriorityTable { panic: priority.panic, hosts: input.hosts.into(), table }
+            PriorityTable::new(priority.panic, input.hosts, table)
         });
         Self { priorities: priorities.collect(), load: view.load().clone() }
     }
@@ -163,6 +178,14 @@ impl<T: Table> Tables<T> {
 
     pub(crate) fn hosts(&self, priority: u8) -> &[NormalizedHost] {
         self.priorities.get(usize::from(priority)).map_or(&[], |tier| &tier.hosts)
+    }
+
+    /// One of the hosts of a priority, without a search.
+    #[inline]
+    pub(crate) fn host(&self, priority: u8, endpoint: EndpointIndex) -> Option<&NormalizedHost> {
+        let tier = self.priorities.get(usize::from(priority))?;
+        let place = tier.places.get(endpoint.get())?;
+        tier.hosts.get(usize::from(*place)).filter(|host| host.endpoint == endpoint)
     }
 
     pub(crate) fn most_hosts(&self) -> usize {
@@ -229,6 +252,7 @@ mod sealed {
     pub trait Sealed {
         fn choose(&self, hash: u64) -> Choice;
         fn hosts(&self, priority: u8) -> &[NormalizedHost];
+        fn host(&self, priority: u8, endpoint: EndpointIndex) -> Option<&NormalizedHost>;
         fn most_hosts(&self) -> usize;
     }
 }

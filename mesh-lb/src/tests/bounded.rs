@@ -2,9 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::draw::{Draw, SplitMix64};
+use crate::hash::tables::Sealed;
 use crate::{
-    AllUsable, Endpoint, EndpointIndex, EndpointSet, Maglev, PrioritySet, PrioritySetConfig, TableSize,
-    Weight,
+    AllUsable, Change, Endpoint, EndpointIndex, EndpointSet, Locality, Maglev, PrioritySet,
+    PrioritySetConfig, TableSize, Weight,
 };
 
 #[test]
@@ -13,6 +14,39 @@ fn a_factor_below_100_is_refused() {
     let error = BalanceFactor::new(99).unwrap_err();
     assert_eq!(error.to_string(), "hash balance factor 99 is too small, it must be at least 100 percent");
     assert!(BalanceFactor::new(100).is_ok());
+}
+
+#[test]
+fn the_share_of_an_endpoint_is_found_without_a_search() {
+    // As a search finds it, whatever order priorities and localities bring the endpoints into.
+    let endpoint = |at: usize| {
+        let priority = u8::from(at.is_multiple_of(3));
+        let locality = Locality::parse(["west", "east", "north"][at % 7 % 3]);
+        Endpoint::new(format!("10.0.0.{at}:80"), Weight::or_one(at as u32 % 5))
+            .priority(priority)
+            .locality(locality)
+    };
+    let of = |set: &EndpointSet<String>| PrioritySet::new(set, &PrioritySetConfig::default(), &AllUsable);
+    let before = EndpointSet::new((0..40).map(endpoint)).unwrap();
+    let after = before.with_changes([Change::Remove("10.0.0.8:80".to_owned()), Change::Put(endpoint(40))]);
+    let after = after.unwrap();
+    let table = Maglev::new(&before, &of(&before), TableSize::new(1_021).unwrap());
+    for (set, table) in [(&after, table.rebuilt(&before, &after, &of(&after))), (&before, table)] {
+        let mut found = 0;
+        for priority in 0..3 {
+            let search = |index| table.hosts(priority).iter().find(|host| host.endpoint == index);
+            // Beyond the set, too.
+            for index in (0..set.len() + 3).map(|at| EndpointIndex::new(at).unwrap()) {
+                let (got, want) = (table.host(priority, index), search(index));
+                assert_eq!(
+                    got.map(|host| (host.endpoint, host.share.to_bits())),
+                    want.map(|host| (host.endpoint, host.share.to_bits()))
+                );
+                found += usize::from(got.is_some());
+            }
+        }
+        assert_eq!(found, set.len());
+    }
 }
 
 proptest! {
