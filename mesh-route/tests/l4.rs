@@ -272,6 +272,11 @@ fn listeners_route_l4_01() {
         assert_eq!(listeners.find(destination.parse().unwrap()), Some(&want), "{destination}");
     }
     assert_eq!(listeners.iter().count(), 4);
+    // A scope is not part of where a listener is bound.
+    listeners.insert("[fe80::1%3]:80".parse().unwrap(), "link").unwrap();
+    assert_eq!(listeners.find("[fe80::1]:80".parse().unwrap()), Some(&"link"));
+    assert_eq!(listeners.get("[fe80::1%7]:80".parse().unwrap()), Some(&"link"));
+    assert!(listeners.insert("[fe80::1]:80".parse().unwrap(), "again").is_err());
 }
 
 #[test]

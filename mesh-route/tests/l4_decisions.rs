@@ -178,16 +178,31 @@ fn a_host_has_one_tls_server_route_gw_01() {
             Ok(ServerUse::TerminatedHttp),
             taken("*.x.com", 0),
             Ok(ServerUse::TerminatedHttp),
-            taken("c.com", 1),
+            // The server that was left out has taken nothing.
+            Ok(ServerUse::TerminatedHttp),
             Ok(ServerUse::TerminatedHttp),
             taken("ns/d.com", 4),
             // Another namespace is another text; as server names they then collide.
             Ok(ServerUse::TerminatedHttp),
             taken("d.com", 6),
-            taken("e.com", 8),
+            Ok(ServerUse::TerminatedHttp),
             Ok(ServerUse::TerminatedHttp),
         ]
     );
+}
+
+#[test]
+fn plain_http_with_a_tls_block_takes_its_hosts_too_route_gw_01() {
+    let plain = |hosts: &[&str]| server(80, ServerProtocol::Http, hosts);
+    let redirecting = |hosts: &[&str]| plain(hosts).tls(ServerTls::Passthrough);
+    let placed = place_servers(&[
+        redirecting(&["a.com"]),
+        plain(&["a.com"]),
+        redirecting(&["b.com", "a.com"]),
+        redirecting(&["b.com"]),
+    ]);
+    let taken = ServerSkip::Host { host: "a.com".to_owned(), with: 0 };
+    assert_eq!(placed, [Ok(ServerUse::Http), Ok(ServerUse::Http), Err(taken), Ok(ServerUse::Http)]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl<T> Listeners<T> {
     /// # Errors
     /// When one is bound to that address.
     pub fn insert(&mut self, address: SocketAddr, listener: T) -> Result<(), BuildError> {
-        match self.bound.entry(address) {
+        match self.bound.entry(plain(address)) {
             Entry::Vacant(entry) => {
                 entry.insert(listener);
                 Ok(())
@@ -75,15 +75,13 @@ impl<T> Listeners<T> {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        // Flow and scope of an IPv6 address are not part of where a listener is bound.
-        let exact = SocketAddr::new(destination.ip(), destination.port());
         let wide = SocketAddr::new(unspecified, destination.port());
-        self.bound.get(&exact).or_else(|| self.bound.get(&wide)).or(self.fallback.as_ref())
+        self.get(destination).or_else(|| self.bound.get(&wide)).or(self.fallback.as_ref())
     }
 
     /// The listener that is bound to this very address.
     pub fn get(&self, address: SocketAddr) -> Option<&T> {
-        self.bound.get(&address)
+        self.bound.get(&plain(address))
     }
 
     /// All listeners with their addresses, in order; the fallback is not among them.
@@ -92,4 +90,9 @@ impl<T> Listeners<T> {
         all.sort_by_key(|(address, _)| *address);
         all.into_iter()
     }
+}
+
+/// Flow and scope of an IPv6 address are not part of where a listener is bound.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port())
 }

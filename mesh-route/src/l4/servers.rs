@@ -1,6 +1,5 @@
 //! Servers of gateways: which of them live on one port together, and what each does with a connection (section 5.5).
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -172,7 +171,7 @@ pub enum ServerSkip {
         /// That server.
         with: usize,
     },
-    /// A host stands on an earlier server of the address and port, or twice on this one (ROUTE-GW-01).
+    /// Both have `tls`, and a host stands on an earlier server of the address and port (ROUTE-GW-01).
     Host {
         /// The host, with its namespace.
         host: String,
@@ -233,7 +232,8 @@ impl<'s> Taken<'s> {
     fn place(&mut self, at: usize, server: &'s GatewayServer) -> Result<ServerUse, ServerSkip> {
         let purpose = server.purpose()?;
         let address = (server.port, server.bind);
-        if purpose.is_tls()
+        // Plain HTTP with a `tls` block, for `httpsRedirect`, counts here too.
+        if server.tls.is_some()
             && let Some((host, with)) = self.repeated(at, address, server)
         {
             return Err(ServerSkip::Host { host: host.to_owned(), with });
@@ -248,23 +248,19 @@ impl<'s> Taken<'s> {
         }
     }
 
-    /// Takes the hosts of a server, those of one that is left out too; answers with the first that was taken before.
+    /// The first host that an earlier server of the address has. If there is none, all hosts are taken.
     fn repeated(
         &mut self,
         at: usize,
         address: Address,
         server: &'s GatewayServer,
     ) -> Option<(&'s str, usize)> {
-        let mut repeated = None;
-        for host in &server.hosts {
-            match self.hosts.entry((address, host)) {
-                Entry::Vacant(entry) => {
-                    entry.insert(at);
-                }
-                Entry::Occupied(entry) => repeated = repeated.or(Some((host.as_str(), *entry.get()))),
-            }
+        let hosts = || server.hosts.iter().map(String::as_str);
+        let known = hosts().find_map(|host| Some((host, *self.hosts.get(&(address, host))?)));
+        if known.is_none() {
+            self.hosts.extend(hosts().map(|host| ((address, host), at)));
         }
-        repeated
+        known
     }
 }
 

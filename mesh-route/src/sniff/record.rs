@@ -49,6 +49,8 @@ pub(super) fn inspect(bytes: &[u8]) -> Inspection<'_> {
         return version2(bytes);
     }
     let (mut rest, mut collected, mut empty, mut warnings) = (bytes, 0, 0, 0);
+    // Read once: records without content may stand before it, and a message may come a byte a record.
+    let mut header = None;
     loop {
         let found = match record(rest) {
             Ok(found) => found,
@@ -70,7 +72,8 @@ pub(super) fn inspect(bytes: &[u8]) -> Inspection<'_> {
             _ => return Inspection::NotTls,
         }
         collected += found.payload.len();
-        let Some((kind, length)) = Message::all(bytes, collected).header() else { continue };
+        header = header.or_else(|| Message::all(bytes, collected).header());
+        let Some((kind, length)) = header else { continue };
         if length > MAX_MESSAGE {
             return Inspection::NotTls;
         }
