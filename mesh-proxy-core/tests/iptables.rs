@@ -297,7 +297,7 @@ code 0
 IPv4 nat ISTIO_OUTPUT: 8 rules instead of 9
 IPv4 nat ISTIO_OUTPUT: the rule `-d 127.0.0.1/32 -j RETURN` is missing
 code 1
-mesh-proxy: iptables-nft-restore --noflush: exit code 1 (other problem): line 2 failed: Chain already exists; nothing was changed
+mesh-proxy: iptables-nft-restore --noflush: exit code 1 (other problem): line 2 failed: Chain already exists; nothing was changed; other rules of Istio's are in the way, `--reconcile` replaces them
 code 1
 rules: repaired with iptables-nft V (nf_tables), 18 IPv4 rules
 code 0

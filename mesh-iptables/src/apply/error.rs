@@ -143,14 +143,15 @@ fn code_name(program: &str, code: i32) -> Option<&'static str> {
     }
 }
 
-/// What the tool said, on one line and without its own name: the text after the first colon (`SAV-05`).
+/// What the tool said, on one line and without its own name: the text after the first colon (`SAV-05`), unless the
+/// first line has none.
 fn explanation(stderr: &str) -> String {
-    let lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let text = lines
-        .filter(|line| !line.starts_with("Try `") && !line.starts_with("# Warning"))
-        .collect::<Vec<_>>()
-        .join("; ");
-    text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest).trim_end_matches('.').to_owned()
+    let mut lines = stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("Try `") && !line.starts_with("# Warning"));
+    let first = lines.next().map(|line| line.split_once(": ").map_or(line, |(_, rest)| rest));
+    first.into_iter().chain(lines).collect::<Vec<_>>().join("; ").trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -179,6 +180,14 @@ mod tests {
         }
         // `ip` counts differently.
         assert_eq!(code_name("ip", 2), None);
+    }
+
+    #[test]
+    fn a_message_without_a_name_before_it_stays_whole() {
+        let said = "interface name `a b' must be shorter\nError occurred at line: 6\nTry `x -h' for more\n";
+        assert_eq!(explanation(said), "interface name `a b' must be shorter; Error occurred at line: 6");
+        assert_eq!(explanation("RTNETLINK answers: File exists\n"), "File exists");
+        assert_eq!(explanation(""), "");
     }
 
     #[test]

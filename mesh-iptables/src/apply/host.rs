@@ -25,6 +25,14 @@ pub fn step_command(step: &HostStep) -> Result<Invocation, ApplyError> {
     calls(step).map(|calls| calls.add)
 }
 
+/// The call of `ip` that takes a step back.
+///
+/// # Errors
+/// As for [`step_command`].
+pub fn step_removal_command(step: &HostStep) -> Result<Invocation, ApplyError> {
+    calls(step).map(|calls| calls.remove)
+}
+
 /// The numbers are checked before anything is changed.
 pub(super) fn check(steps: &[HostStep]) -> Result<(), ApplyError> {
     steps.iter().try_for_each(|step| step_command(step).map(drop))

@@ -4,6 +4,7 @@ use super::backend::{self, Tool};
 use super::error::{ApplyError, ApplyErrorKind};
 use super::guard::Guardrails;
 use super::host;
+use super::invocation::Invocation;
 use super::report::{Difference, Outcome, StepOutcome};
 use super::session::Session;
 use super::snapshot::Snapshot;
@@ -69,6 +70,8 @@ fn pod_lock(session: &mut Session, options: &ApplyOptions, found: &[Tool]) -> Op
 /// What is there: the tables of both families, and how they differ from the plan.
 struct State {
     before: [Snapshot; 2],
+    /// Families whose save failed: what they held is not known.
+    unread: Vec<Family>,
     comparison: Comparison,
     has_istio: bool,
 }
@@ -76,17 +79,19 @@ struct State {
 impl State {
     /// Reads both families, also one that is off (`ORD-01`). A save that fails counts as empty (`SAV-12`).
     fn read(session: &mut Session, tools: &Tools, plan: &RulePlan) -> Self {
+        let mut unread = Vec::new();
         let texts = Family::BOTH.map(|family| {
             let Some(tool) = tools.of(family) else { return String::new() };
             session.run(tool.save()).unwrap_or_else(|error| {
                 session.warn(format!("taken for empty: {error}"));
+                unread.push(family);
                 String::new()
             })
         });
         let [ipv4, ipv6] = texts.each_ref().map(|text| SavedRules::parse(text));
         let has_istio = ipv4.has_istio_chain() || ipv6.has_istio_chain();
         let comparison = numeric(plan).compare(&ipv4, &ipv6);
-        Self { before: texts.each_ref().map(|text| Snapshot::read(text)), comparison, has_istio }
+        Self { before: texts.each_ref().map(|text| Snapshot::read(text)), unread, comparison, has_istio }
     }
 
     fn before(&self, family: Family) -> &Snapshot {
@@ -133,7 +138,11 @@ pub(super) fn apply(
     };
     if let Err(error) = changed {
         host::take_back(session, &first);
-        return Err(error);
+        return Err(if action == Action::RestoreOverDrift && state.has_istio {
+            error.after("other rules of Istio's are in the way, `--reconcile` replaces them")
+        } else {
+            error
+        });
     }
     let steps = if plan.layout == Layout::AmbientPod {
         first
@@ -276,6 +285,11 @@ impl Run<'_> {
     fn put_back(&self, session: &mut Session, error: ApplyError) -> ApplyError {
         let mut whole = true;
         for tool in &self.tools.found {
+            // Taken for empty is not empty: emptying these tables would take the rules of others with them.
+            if self.state.unread.contains(&tool.family) {
+                whole = false;
+                continue;
+            }
             let was = self.state.before(tool.family);
             let mut changed = changed_tables(session, tool, was);
             changed.retain(|table| table != "filter");
@@ -391,6 +405,12 @@ pub(super) fn verify(
             let text = format!("{} holds chains of Istio's as well, traffic meets both", other.program);
             found.push(Difference(text));
         }
+    }
+    // Without `nft` nothing can be asked, and nothing was made with it from here.
+    if session.ask(Invocation::read("nft", ["list", "tables", "inet"])).is_ok_and(|listing| {
+        listing.succeeded() && listing.stdout.lines().any(|line| line.starts_with("table inet istio-proxy-"))
+    }) {
+        found.push(Difference("nft holds tables of Istio's as well, traffic meets both".to_owned()));
     }
     found.extend(host::verify(session, plan.host_steps())?);
     Ok((found, tools))

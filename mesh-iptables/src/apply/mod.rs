@@ -48,7 +48,7 @@ use std::path::Path;
 
 pub use backend::{Tool, Version};
 pub use error::{ApplyError, ApplyErrorKind};
-pub use host::step_command;
+pub use host::{step_command, step_removal_command};
 pub use invocation::Invocation;
 pub use machine::Machine;
 pub use report::{Difference, Outcome, Report, StepOutcome, Verification};
@@ -203,6 +203,9 @@ impl Applier {
 
     /// As [`Applier::clean`], then removes whatever else carries Istio's names: chains of any layout in either
     /// variant of `iptables`, guardrails a killed run left, and nftables tables (`RST-09`, `APP-02`).
+    ///
+    /// Rules and steps without a name of Istio's are found through the plan alone. When the mode that made them is
+    /// not known, [`CaptureConfig::removal_plan`](crate::CaptureConfig::removal_plan) is the plan to give.
     ///
     /// # Errors
     /// As for [`Applier::clean`]. That `nft` is not installed is no error.

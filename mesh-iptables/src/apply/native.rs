@@ -45,8 +45,12 @@ pub(super) fn clean(session: &mut Session, plan: &NftablesPlan) -> Result<Steps,
 pub(super) fn clean_all(session: &mut Session) -> Result<(), ApplyError> {
     let listing = session.run(Invocation::read("nft", ["list", "tables", "inet"]))?;
     let names = listing.lines().filter_map(|line| line.strip_prefix("table inet ")).map(str::trim);
-    let ours =
-        names.filter(|name| ["istio-proxy-", "istio-ambient-"].iter().any(|prefix| name.starts_with(prefix)));
+    // The kernel takes any bytes for a name; in a text for `nft` only a plain one is a name and nothing more.
+    let plain =
+        |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let ours = names
+        .filter(|name| ["istio-proxy-", "istio-ambient-"].iter().any(|prefix| name.starts_with(prefix)))
+        .filter(plain);
     let text = ours.fold(String::new(), |text, name| text + "delete table inet " + name + "\n");
     if text.is_empty() { Ok(()) } else { session.run(load(text)).map(drop) }
 }

@@ -3,7 +3,7 @@
 use super::{Layout, Lists, RulePlan, host};
 use crate::chain::{Chain, Table};
 use crate::config::{CaptureConfig, Mode};
-use crate::ports::Port;
+use crate::ports::{Port, PortSet};
 use crate::reason;
 use crate::rule::{ConnectionState, Protocol, Rule, Target, dport, iif, oif, state, tcp};
 
@@ -37,6 +37,27 @@ impl CaptureConfig {
             super::tproxy::rules(self, &mut lists);
         }
         lists.finish(host::sidecar_steps(self), Layout::Sidecar)
+    }
+
+    /// A plan to clean up with when it is not known which mode made what is there: it also holds the marks, the
+    /// policy rules and the routes that TPROXY adds with the same options. They carry no name of Istio's by which
+    /// a cleanup could find them.
+    ///
+    /// # Examples
+    /// ```
+    /// use mesh_iptables::CaptureConfig;
+    /// let config = CaptureConfig::builder().build()?;
+    /// assert!(config.plan().host_steps().is_empty());
+    /// assert_eq!(config.removal_plan().host_steps().len(), 2); // the policy rule and the route of IPv4
+    /// # Ok::<(), mesh_iptables::ConfigError>(())
+    /// ```
+    pub fn removal_plan(&self) -> RulePlan {
+        let mut config = self.clone();
+        config.mode = Mode::Tproxy;
+        if config.inbound_ports.is_none() {
+            config.inbound_ports = PortSet::all();
+        }
+        config.plan()
     }
 }
 

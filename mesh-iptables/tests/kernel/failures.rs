@@ -92,10 +92,10 @@ fn a_table_that_fails_takes_the_others_back_sav_02_app_04() {
             assert_eq!(rules(&net, backend), before, "{backend:?}, family {family}: {error}");
             let text = error.to_string();
             let undone = ["; what this run had added was removed again", "; nothing was changed"];
-            assert!(undone.iter().any(|end| text.ends_with(end)), "{text}");
+            assert!(undone.iter().any(|end| text.contains(end)), "{text}");
             if backend == Backend::Nft {
                 // This variant parses past an existing chain, so the restore itself had to fail.
-                assert!(text.ends_with(undone[0]), "{text}");
+                assert!(text.contains(undone[0]), "{text}");
                 assert!(text.contains("Chain already exists"), "{text}");
             }
             let ip = net.pod.sh("ip rule; ip -6 rule; ip -o addr show dev lo");

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use mesh_iptables::apply::probe::{self, Probe};
-use mesh_iptables::apply::{Applier, Outcome, Report, StepOutcome, step_command};
+use mesh_iptables::apply::{Applier, Outcome, Report, StepOutcome, step_command, step_removal_command};
 use mesh_iptables::{Family, Table};
 
 use self::setup::{Failure, Purpose, Ready, Setup};
@@ -60,7 +60,8 @@ enum Command {
 struct Clean {
     #[command(flatten)]
     setup: Setup,
-    /// Whatever carries Istio's names: any layout, both variants of iptables, nftables, guardrails.
+    /// Whatever carries Istio's names: any layout, both variants of iptables, nftables, guardrails; and what TPROXY
+    /// adds beside them with the mark, table and users of these options.
     #[arg(long)]
     all: bool,
 }
@@ -146,7 +147,9 @@ fn tell(ready: &Ready, report: &Report) {
             StepOutcome::Absent => continue,
             _ => "left out",
         };
-        if let Ok(command) = step_command(step) {
+        let command =
+            if *outcome == StepOutcome::Removed { step_removal_command(step) } else { step_command(step) };
+        if let Ok(command) = command {
             lines.push(format!("{command}: {word}"));
         }
     }
@@ -225,7 +228,7 @@ fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
     let ready = arguments.setup.ready(Purpose::Remove)?;
     let applier = Applier::new(ready.config.apply_options());
     let report = match (arguments.all, ready.is_native()) {
-        (true, _) => applier.clean_all(&ready.plan())?,
+        (true, _) => applier.clean_all(&ready.config.removal_plan())?,
         (false, true) => applier.clean_nftables(&ready.config.nftables_plan())?,
         (false, false) => applier.clean(&ready.plan())?,
     };
