@@ -26,6 +26,16 @@ struct Rule {
     authority: Option<Text>,
     headers: Vec<(u8, Text, bool)>,
     query: Vec<(u8, Text)>,
+    repeat: Option<Repeat>,
+}
+
+/// The rule several times over, so that there are indexes over guards and automata of regexes: each time a number ends
+/// its texts.
+#[derive(Arbitrary, Debug)]
+struct Repeat {
+    times: u8,
+    in_path: bool,
+    in_guards: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -43,6 +53,8 @@ struct Request {
     target: Vec<u8>,
     headers: Vec<(u8, Vec<u8>)>,
     tls: bool,
+    /// Ends the path, the method, and the values of headers and of the query.
+    number: Option<u8>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -58,43 +70,63 @@ const NAMES: &[&str] = &["x-a", "X-A", "host", ":path", ":method", "x-b", "cooki
 const REGEX: &[&str] = &["a", "b", "/", ".", "*", "+", "(", ")", "|", "[ab]", "\\d", "(?i)", "^", "$", "?"];
 const QUERY: &[&str] = &["a", "b", "=", "&", "a=b", "?"];
 
-fn string(text: &Text) -> Option<StringMatch> {
+/// Numbers that end texts.
+const NUMBERS: u8 = 24;
+
+/// The text that is a number's: one digit or two, so that some texts begin others.
+fn end(number: Option<u8>) -> String {
+    number.map_or_else(String::new, |number| (number % NUMBERS).to_string())
+}
+
+fn string(text: &Text, end: &str) -> Option<StringMatch> {
     Some(match text {
-        Text::Exact(bytes) => StringMatch::exact(fold(bytes, VALUES)),
-        Text::Prefix(bytes) | Text::SegmentPrefix(bytes) => StringMatch::prefix(fold(bytes, VALUES)),
-        Text::Regex(bytes) => StringMatch::regex(&fold(bytes, REGEX), &Limits::new()).ok()?,
+        Text::Exact(bytes) => StringMatch::exact(fold(bytes, VALUES) + end),
+        Text::Prefix(bytes) | Text::SegmentPrefix(bytes) => StringMatch::prefix(fold(bytes, VALUES) + end),
+        Text::Regex(bytes) => StringMatch::regex(&(fold(bytes, REGEX) + end), &Limits::new()).ok()?,
         Text::Present => StringMatch::present(),
     })
 }
 
-fn conditions(rule: &Rule) -> Option<Conditions> {
+/// All times a rule is repeated, once if it is not.
+fn repeated(rule: &Rule) -> Vec<Conditions> {
+    let Some(Repeat { times, in_path, in_guards }) = &rule.repeat else {
+        return conditions(rule, "", "").into_iter().collect();
+    };
+    let pick = |end: &str, wanted: bool| if wanted { end.to_owned() } else { String::new() };
+    (0..=times % NUMBERS)
+        .map(|number| end(Some(number)))
+        .filter_map(|end| conditions(rule, &pick(&end, *in_path), &pick(&end, *in_guards)))
+        .collect()
+}
+
+fn conditions(rule: &Rule, path_end: &str, end: &str) -> Option<Conditions> {
     let mut when = Conditions::any();
     if let Some((path, ignore_case)) = &rule.path {
         let path = match path {
-            Text::Exact(bytes) => PathMatch::exact(&fold(bytes, PATHS)),
-            Text::Prefix(bytes) => PathMatch::prefix(&fold(bytes, PATHS)),
-            Text::SegmentPrefix(bytes) => PathMatch::segment_prefix(&fold(bytes, PATHS)),
-            Text::Regex(bytes) => PathMatch::regex(&fold(bytes, REGEX), &Limits::new()).ok()?,
+            Text::Exact(bytes) => PathMatch::exact(&(fold(bytes, PATHS) + path_end)),
+            Text::Prefix(bytes) => PathMatch::prefix(&(fold(bytes, PATHS) + path_end)),
+            Text::SegmentPrefix(bytes) => PathMatch::segment_prefix(&(fold(bytes, PATHS) + path_end)),
+            Text::Regex(bytes) => PathMatch::regex(&(fold(bytes, REGEX) + path_end), &Limits::new()).ok()?,
             Text::Present => PathMatch::prefix("/"),
         };
         when = when.path(if *ignore_case { path.ignore_case() } else { path });
     }
     if let Some(method) = &rule.method {
-        when = when.method(string(method)?);
+        when = when.method(string(method, end)?);
     }
     if let Some(authority) = &rule.authority {
-        when = when.authority(string(authority)?);
+        when = when.authority(string(authority, "")?);
     }
     for (name, value, without) in &rule.headers {
         let name = NAMES[usize::from(*name) % NAMES.len()];
         when = if *without {
-            when.without_header(name, string(value)?)
+            when.without_header(name, string(value, end)?)
         } else {
-            when.header(name, string(value)?)
+            when.header(name, string(value, end)?)
         };
     }
     for (name, value) in &rule.query {
-        when = when.query_param(["a", "b", ""][usize::from(name % 3)], string(value)?);
+        when = when.query_param(["a", "b", ""][usize::from(name % 3)], string(value, end)?);
     }
     Some(when)
 }
@@ -136,19 +168,20 @@ fuzz_target!(|input: Input| {
         if *require_tls {
             host = host.require_tls();
         }
-        for (action, when) in rules.iter().filter_map(conditions).enumerate() {
+        for (action, when) in rules.iter().flat_map(repeated).enumerate() {
             host.push(when, action);
         }
         builder = builder.virtual_host(host);
     }
     let Ok(table) = builder.build() else { return };
-    for Request { method, authority, target, headers, tls } in &input.requests {
-        let (method, authority) = (fold(method, VALUES), fold(authority, HOSTS));
+    for Request { method, authority, target, headers, tls, number } in &input.requests {
+        let end = end(*number);
+        let (method, authority) = (fold(method, VALUES) + &end, fold(authority, HOSTS));
         let (path, query) = target.split_at(target.len() / 2);
-        let target = format!("/{}?{}", fold(path, PATHS), fold(query, QUERY));
+        let target = format!("/{}{end}?{}{end}", fold(path, PATHS), fold(query, QUERY));
         let lines: Vec<(&str, String)> = headers
             .iter()
-            .map(|(name, value)| (NAMES[usize::from(*name) % NAMES.len()], fold(value, VALUES)))
+            .map(|(name, value)| (NAMES[usize::from(*name) % NAMES.len()], fold(value, VALUES) + &end))
             .collect();
         let head = RequestHead::new(&method, &authority, &target, &lines);
         let head = if *tls { head.with_scheme("https") } else { head };
