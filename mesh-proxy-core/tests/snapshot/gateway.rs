@@ -235,7 +235,7 @@ fn other_protocols_route_gw_01_02() {
     assert_eq!(keys, ["0.0.0.0:80", "127.0.0.1:8080"]);
     assert!(world.says(&["warning", "Gateway default/door", "spec.servers[0].port", "HTTPS"]));
     assert!(world.says(&["warning", "Gateway default/door", "spec.servers[1].port", "TCP"]));
-    assert!(world.says(&["warning", "Gateway default/later", "another protocol"]), "{:?}", world.issues());
+    assert!(world.says(&["warning", "Gateway default/later", "only one is TLS"]), "{:?}", world.issues());
 }
 
 /// Visibility is that of the gateway's pod.

@@ -359,6 +359,37 @@ fn binds_are_apart_route_gw_01() {
     );
 }
 
+/// Servers that redirect count as TLS here, although they are plain HTTP: the second one that has a host is left out,
+/// with whatever is bound to it.
+#[test]
+fn servers_that_redirect_share_no_host_route_gw_01() {
+    let web = |name: &str, gateway: &str| {
+        virtual_service(
+            name,
+            &format!(
+                "  hosts: [{name}.example.com]\n  gateways: [{gateway}]\n  http:\n  - route: [{{destination: {{host: {name}.example.org}}}}]"
+            ),
+        )
+    };
+    let gateway = |name: &str, redirect: &str| {
+        let server = format!("80/HTTP/{redirect}/'*'");
+        named(name, &[&server]).replace("mode: REDIRECT", "httpsRedirect: true")
+    };
+    for (second, served) in [("REDIRECT", false), ("", true)] {
+        let parts = [
+            gateway("door", "REDIRECT"),
+            gateway("gate", second),
+            services(),
+            web("a", "door"),
+            web("b", "gate"),
+        ];
+        let world = World::new(&parts);
+        let words =
+            ["warning: Gateway default/gate: spec.servers[0].port", "host `*` is served on the port already"];
+        assert_eq!(world.says(&words), !served, "{:?}", world.issues());
+    }
+}
+
 /// The proxy serves HTTP: rules of the other kinds are decided, and it says that it does not act on them.
 #[test]
 fn rules_that_are_not_served_are_reported() {

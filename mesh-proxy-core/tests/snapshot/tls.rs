@@ -4,7 +4,7 @@ use mesh_model::{Options, Source, load};
 use mesh_proxy_core::snapshot::{Role, connections};
 use mesh_route::Connection;
 
-use crate::connections::{ask, chain, compiled, entry, policy};
+use crate::connections::{ask, chain, compiled, entry, policy, says};
 use crate::world::{check, context, virtual_service};
 
 fn destinations() -> String {
@@ -178,4 +178,25 @@ fn blocks_that_are_not_admitted_route_l4_15() {
         assert_eq!(ask(&found, "10.0.0.1:443 tls:a.com", 0), "|443|a.com", "{blocks}");
         assert_eq!(ask(&found, "10.0.0.1:443 tls:x.org", 0), "passthrough", "{blocks}");
     }
+}
+
+/// Lists multiply: a rule that asks for more pairs than there is room for costs itself.
+#[test]
+fn more_pairs_than_there_is_room_for() {
+    let subnets: Vec<String> = (0..300).map(|n| format!("10.{}.{}.0/24", n / 200, n % 200)).collect();
+    let names: Vec<String> = (0..300).map(|n| format!("n{n}.web.com")).collect();
+    let large = format!("{{sniHosts: [{}], destinationSubnets: [{}]}}", names.join(", "), subnets.join(", "));
+    let parts = [
+        entry("web", "'*.web.com'", "", "443/TLS"),
+        destinations(),
+        virtual_service(
+            "web",
+            &rules("'*.web.com'", &[block("{sniHosts: [a.web.com]}", "a"), block(&large, "b")]),
+        ),
+    ];
+    let found = compiled(Role::Sidecar, &parts);
+    assert_eq!(ask(&found, "10.0.0.1:443 tls:a.web.com", 0), "|9000|a.example.org");
+    assert_eq!(ask(&found, "10.0.0.1:443 tls:n1.web.com", 0), "passthrough");
+    let words = ["error: ServiceEntry default/web", "it makes 90000 pairs of subnets and server names"];
+    assert!(says(&found, &words), "{:?}", found.issues);
 }

@@ -6,36 +6,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mesh_model::common::Protocol;
 use mesh_model::kubernetes::{IntOrString, Pod};
-use mesh_model::networking::gateway::Server;
-use mesh_model::networking::{Gateway, VirtualService};
+use mesh_model::networking::VirtualService;
 use mesh_model::resolve::{HostIndex, Proxy, Resource, ResourceSet, ServiceSource, hosts_on_server, selects};
+use mesh_route::{GatewayServer, ServerUse, place_servers};
 
 use super::clusters::Clusters;
 use super::issues::{Issues, spec};
+use super::l4::{Placed, as_server, everything, placed};
 use super::rules::{Rule, rules};
 use super::scope::Scope;
 use super::virtual_hosts::{Plan, table};
 use crate::snapshot::{HttpListener, ListenerKey, Protection, Role};
-
-/// A server and where it stands.
-#[derive(Clone, Copy, Debug)]
-struct Placed<'a> {
-    gateway: Resource<'a, Gateway>,
-    server: &'a Server,
-    number: u32,
-}
-
-/// What an address and port is used for; the first server decides (ROUTE-GW-01, ROUTE-GW-02).
-#[derive(Debug)]
-enum Use<'a> {
-    Http(Vec<Placed<'a>>),
-    NotServed,
-}
-
-/// Servers by where they listen.
-type Uses<'a> = BTreeMap<(IpAddr, u16), Use<'a>>;
 
 /// The listeners of a gateway proxy.
 pub(super) fn listeners(
@@ -45,17 +27,24 @@ pub(super) fn listeners(
     clusters: &mut Clusters,
     issues: &mut Issues,
 ) -> Vec<HttpListener> {
-    let mut uses = Uses::default();
-    let fronts = fronts(set, proxy);
-    for gateway in set.gateways_for(proxy) {
-        for (index, server) in gateway.spec.servers.iter().enumerate() {
-            place(&fronts, gateway, index, server, &mut uses, issues);
+    let mut uses: BTreeMap<(IpAddr, u16), Vec<Placed<'_>>> = BTreeMap::new();
+    let placed = placed(set, proxy, issues);
+    let servers: Vec<GatewayServer> = placed.iter().map(as_server).collect();
+    for (place, purpose) in placed.into_iter().zip(place_servers(&servers)) {
+        let (object, at) = (place.gateway.reference(), spec().field("servers").index(place.index));
+        match purpose {
+            Ok(ServerUse::Http) => uses.entry((place.address, place.listening)).or_default().push(place),
+            Ok(_) => {
+                let protocol = place.server.port.as_ref().map_or("", |port| &port.protocol);
+                let message = format!("protocol `{protocol}` is not served yet: the server is left out");
+                issues.warning(&object, at.field("port"), message);
+            }
+            Err(skip) => issues.warning(&object, at.field("port"), format!("{skip}: the server is left out")),
         }
     }
     let bound = Bound::new(set, proxy);
     let mut out = Vec::new();
-    for ((ip, port), found) in uses {
-        let Use::Http(servers) = found else { continue };
+    for ((ip, port), servers) in uses {
         let Some(first) = servers.first() else { continue };
         let plans = virtual_hosts(set, proxy, &bound, &servers, clusters, issues);
         out.push(HttpListener {
@@ -70,55 +59,6 @@ pub(super) fn listeners(
         });
     }
     out
-}
-
-/// Files a server under the addresses and ports it listens on.
-fn place<'a>(
-    fronts: &Fronts,
-    gateway: Resource<'a, Gateway>,
-    index: usize,
-    server: &'a Server,
-    uses: &mut Uses<'a>,
-    issues: &mut Issues,
-) {
-    let object = gateway.reference();
-    let at = || spec().field("servers").index(index);
-    let Some(port) = &server.port else { return };
-    let Some(ip) = bind(&server.bind) else {
-        let message = format!(
-            "`{}` is no IP address, which is all that can be bound: the server is left out",
-            server.bind
-        );
-        issues.warning(&object, at().field("bind"), message);
-        return;
-    };
-    // HTTP on a server with `tls` is still plain: of the block only `httpsRedirect` counts there.
-    let http = Protocol::parse(&port.protocol).is_some_and(Protocol::is_http);
-    if !http {
-        let message = format!("protocol `{}` is not served yet: the server is left out", port.protocol);
-        issues.warning(&object, at().field("port"), message);
-    }
-    for listening in listening_ports(fronts, port.number) {
-        let Some(listening) = u16::try_from(listening).ok().filter(|port| *port > 0) else {
-            let message = format!("port is {listening}, must be within 1 to 65535: the server is left out");
-            issues.error(&object, at().field("port").field("number"), message);
-            continue;
-        };
-        let fresh = || if http { Use::Http(Vec::new()) } else { Use::NotServed };
-        match uses.entry((ip, listening)).or_insert_with(fresh) {
-            Use::Http(servers) if http => {
-                servers.push(Placed { gateway, server, number: port.number });
-            }
-            Use::NotServed if !http => {}
-            _ => {
-                let message = format!(
-                    "an older server uses port {} for another protocol: this server is left out",
-                    port.number
-                );
-                issues.warning(&object, at().field("port"), message);
-            }
-        }
-    }
 }
 
 /// `server.bind`; `None` for anything but an address.
@@ -265,7 +205,7 @@ fn virtual_hosts(
     for placed in servers {
         let (namespace, gateway) = (placed.gateway.namespace(), placed.gateway.name());
         let redirect = placed.server.tls.as_ref().is_some_and(|tls| tls.https_redirect);
-        let server_hosts = server_hosts(&placed.server.hosts);
+        let server_hosts = everything(&placed.server.hosts);
         // ROUTE-APPLY-49: rules go by the server's number, wherever it listens.
         let port = placed.number;
         let scope = Scope { set, proxy, port, gateway: Some((namespace, gateway)), imported: None };
@@ -327,12 +267,6 @@ fn virtual_hosts(
             })
         })
         .collect()
-}
-
-/// `*/*` stands for the whole list (ROUTE-APPLY-38).
-fn server_hosts(hosts: &[String]) -> &[String] {
-    let everything = hosts.iter().position(|host| host == "*/*");
-    everything.and_then(|at| hosts.get(at..=at)).unwrap_or(hosts)
 }
 
 /// The hosts that `httpsRedirect` creates where no VirtualService did. An entry that still names a namespace makes a

@@ -43,6 +43,12 @@ impl Criteria {
         self
     }
 
+    /// How many places there are.
+    fn combinations(&self) -> usize {
+        let lists = [self.destinations.len(), self.server_names.len(), self.protocols.len()];
+        lists.into_iter().fold(1, |product, length| product.saturating_mul(length.max(1)))
+    }
+
     fn places(&self) -> BTreeSet<Place> {
         let mut out = BTreeSet::new();
         for destination in each(&self.destinations) {
@@ -80,31 +86,54 @@ pub(super) struct Draft {
     protocols: BTreeSet<Protocol>,
 }
 
-/// Why a chain has no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken;
+/// Why a chain has no place in a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// An earlier chain asks for the same.
+    Taken,
+    /// It asks for what no chain can ask for, or for too much; in words.
+    Broken(String),
+}
+
+/// The most combinations of values a chain may ask for, and all chains of a listener together: lists multiply, so a
+/// small object could ask for more than there is memory.
+const MOST_OF_CHAIN: usize = 1 << 16;
+const MOST_OF_LISTENER: usize = 1 << 18;
 
 impl Draft {
     pub(super) fn named(name: String) -> Self {
         Self { name, ..Self::default() }
     }
 
-    /// Adds a chain, unless an earlier one asks for the same. Names that no chain can ask for are a fault.
+    /// Adds a chain, if there is room for it.
     pub(super) fn add(
         &mut self,
         name: String,
         criteria: Criteria,
         action: ConnectionAction,
-    ) -> Result<Result<(), Taken>, mesh_route::BuildError> {
+    ) -> Result<(), Refused> {
         let criteria = criteria.tidy();
-        criteria.build()?;
+        criteria.build().map_err(|error| Refused::Broken(refusal(&error)))?;
+        let count = criteria.combinations();
+        if count > MOST_OF_CHAIN {
+            let message =
+                format!("it makes {count} pairs of subnets and server names, {MOST_OF_CHAIN} are allowed");
+            return Err(Refused::Broken(message));
+        }
         let places = criteria.places();
         if !self.taken.is_disjoint(&places) {
-            return Ok(Err(Taken));
+            return Err(Refused::Taken);
+        }
+        if self.taken.len() + count > MOST_OF_LISTENER {
+            let message = format!(
+                "with it the chains of {} would make more than {MOST_OF_LISTENER} pairs of subnets and server names",
+                self.name
+            );
+            return Err(Refused::Broken(message));
         }
         self.taken.extend(places);
         self.chains.push((name, criteria, action));
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Whether a port of this protocol may use the listener: Mongo and MySQL tolerate no other (ROUTE-L4-19).

@@ -62,8 +62,8 @@ pub(super) fn forward(
         let (cluster_name, cluster) = clusters.find(scope, &target, &destination.subset, origin, issues);
         found.push((*index, TcpDestination { cluster, cluster_name }));
     }
-    let weight_of =
-        |index: usize| weighted.iter().find(|(at, _, _)| *at == index).map_or(1, |(_, _, weight)| *weight);
+    // No entry was passed over, so each stands at its index.
+    let weight_of = |index: usize| weighted.get(index).map_or(1, |(_, _, weight)| *weight);
     let destinations =
         WeightedSplit::new(found.into_iter().map(|(index, target)| (target, weight_of(index))));
     match destinations {

@@ -16,23 +16,24 @@ use mesh_route::{
 
 use super::super::clusters::Clusters;
 use super::super::gateway::{bind, fronts, listening_ports};
-use super::super::issues::{Issues, refusal, spec};
+use super::super::issues::{Issues, spec};
 use super::super::scope::Scope;
-use super::draft::{Criteria, Draft, Drafts, finish};
+use super::draft::{Criteria, Draft, Drafts, Refused, finish};
 use super::forward::{Rule, forward, to_service};
 use super::sidecar::{Chain, Tools};
 use crate::snapshot::{ConnectionAction, ConnectionListener, HttpRoutes, Next};
 
 /// A server at one address and port.
 #[derive(Clone, Copy)]
-struct Placed<'a> {
-    gateway: Resource<'a, Gateway>,
-    server: &'a Server,
-    index: usize,
+pub(in super::super) struct Placed<'a> {
+    pub(in super::super) gateway: Resource<'a, Gateway>,
+    pub(in super::super) server: &'a Server,
+    /// Its place in the Gateway.
+    pub(in super::super) index: usize,
     /// The server's own port: rules go by it (ROUTE-APPLY-49).
-    number: u32,
-    address: IpAddr,
-    listening: u16,
+    pub(in super::super) number: u32,
+    pub(in super::super) address: IpAddr,
+    pub(in super::super) listening: u16,
 }
 
 /// One listener for each address and port that a server is left for.
@@ -68,23 +69,19 @@ pub(super) fn listeners(
         for Chain { name, criteria, action } in chains {
             let plain = purpose == ServerUse::Http;
             match draft.add(name.clone(), criteria, action) {
-                Ok(Ok(())) => {}
+                Ok(()) => {}
                 // Servers of plain HTTP share their routes: the second finds the chain in place.
-                Ok(Err(_)) if plain => {}
+                Err(Refused::Taken) if plain => {}
                 // DIFFERENCE ROUTE-GW-01: Envoy refuses the whole listener then.
-                Ok(Err(_)) => {
+                Err(Refused::Taken) => {
                     let message = format!(
                         "{name}: its server names are taken on port {}, it is left out",
                         place.listening
                     );
                     tools.issues.error(&object, at.clone(), message);
                 }
-                Err(error) => {
-                    tools.issues.error(
-                        &object,
-                        at.clone(),
-                        format!("{name}: {}, it is left out", refusal(&error)),
-                    );
+                Err(Refused::Broken(why)) => {
+                    tools.issues.error(&object, at.clone(), format!("{name}: {why}, it is left out"));
                 }
             }
         }
@@ -94,7 +91,11 @@ pub(super) fn listeners(
 }
 
 /// All servers of the gateway's Gateways at the addresses and ports they listen on, in order (ROUTE-GW-01).
-fn placed<'a>(set: &'a ResourceSet, proxy: &Proxy, issues: &mut Issues) -> Vec<Placed<'a>> {
+pub(in super::super) fn placed<'a>(
+    set: &'a ResourceSet,
+    proxy: &Proxy,
+    issues: &mut Issues,
+) -> Vec<Placed<'a>> {
     let fronts = fronts(set, proxy);
     let mut out = Vec::new();
     for gateway in set.gateways_for(proxy) {
@@ -123,7 +124,7 @@ fn placed<'a>(set: &'a ResourceSet, proxy: &Proxy, issues: &mut Issues) -> Vec<P
     out
 }
 
-fn as_server(place: &Placed<'_>) -> GatewayServer {
+pub(in super::super) fn as_server(place: &Placed<'_>) -> GatewayServer {
     let declared = place.server.port.as_ref().and_then(|port| Protocol::parse(&port.protocol));
     let protocol = match declared {
         Some(Protocol::Https) => ServerProtocol::Https,
@@ -212,7 +213,7 @@ fn bound<'a>(scope: &Scope<'a>, place: &Placed<'_>) -> Vec<Resource<'a, VirtualS
 }
 
 /// `*/*` stands for the whole list (ROUTE-APPLY-38).
-fn everything(hosts: &[String]) -> &[String] {
+pub(in super::super) fn everything(hosts: &[String]) -> &[String] {
     let everything = hosts.iter().position(|host| host == "*/*");
     everything.and_then(|at| hosts.get(at..=at)).unwrap_or(hosts)
 }

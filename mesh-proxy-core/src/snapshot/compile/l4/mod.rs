@@ -16,6 +16,8 @@ use super::issues::Issues;
 use super::mesh;
 use crate::snapshot::{ConnectionListener, Connections, Context, Role};
 
+pub(super) use gateway::{Placed, as_server, everything, placed};
+
 /// Compiles what the proxy decides about connections in `role`: which listener, which filter chain, which cluster.
 /// `None` when `context` has no such role.
 ///

@@ -17,7 +17,7 @@ use mesh_route::{
 use super::super::clusters::{Clusters, reference};
 use super::super::issues::{Issues, refusal, spec};
 use super::super::scope::{Imported, Scope};
-use super::draft::{Criteria, Draft, Drafts, finish};
+use super::draft::{Criteria, Draft, Drafts, Refused, finish};
 use super::forward::touches;
 use super::{tcp, tls};
 use crate::snapshot::{ConnectionAction, ConnectionListener, HttpRoutes, Next};
@@ -266,15 +266,15 @@ fn place(drafts: &mut Drafts, address: SocketAddr, view: &ServicePortView<'_>, t
     for Chain { name, criteria, action } in chains {
         let names = criteria.server_names.clone();
         match draft.add(name.clone(), criteria, action) {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => {
+            Ok(()) => {}
+            Err(Refused::Taken) => {
                 let what =
                     if names.is_empty() { String::new() } else { format!(" for {}", names.join(", ")) };
                 let message = format!("{name}: an older service has {address}{what}, it is left out there");
                 tools.issues.warning(&object, spec(), message);
             }
-            Err(error) => {
-                tools.issues.error(&object, spec(), format!("{name}: {}, it is left out", refusal(&error)));
+            Err(Refused::Broken(why)) => {
+                tools.issues.error(&object, spec(), format!("{name}: {why}, it is left out"));
             }
         }
     }

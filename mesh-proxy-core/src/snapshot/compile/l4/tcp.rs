@@ -1,5 +1,7 @@
 //! `tcp` rules of one service port on a sidecar (ROUTE-L4-16).
 
+use std::collections::BTreeSet;
+
 use mesh_model::FieldPath;
 use mesh_model::networking::VirtualService;
 use mesh_model::networking::virtual_service::L4MatchAttributes;
@@ -61,7 +63,7 @@ fn on(destinations: Vec<IpPrefix>) -> Criteria {
 }
 
 fn same_set(a: &[IpPrefix], b: &[IpPrefix]) -> bool {
-    a.iter().all(|prefix| b.contains(prefix)) && b.iter().all(|prefix| a.contains(prefix))
+    a.iter().collect::<BTreeSet<_>>() == b.iter().collect()
 }
 
 /// What the blocks of a rule that can apply here ask for.
