@@ -93,9 +93,11 @@ impl Probe {
                 std::thread::sleep(TICK);
             }
             let message = format!(
-                "a connection to {} did not reach the proxy's ports within {:?}: the rules are not in force",
+                "a connection to {} did not reach the proxy's ports within {:?}: the rules are not in force, or \
+                 user {}, who asks, is not the proxy's (APP-41)",
                 SocketAddr::new(target, self.port),
-                self.timeout
+                self.timeout,
+                nix::unistd::geteuid()
             );
             Err(ApplyError::new(ApplyErrorKind::Validation, message))
         })

@@ -54,7 +54,11 @@ const FLAGS: &[Flag] = &[
     ),
     switch("dry-run", Some('n'), "List the commands and run none; DRY_RUN_FILE_PATH gets the rules"),
     switch("skip-rule-apply", None, "Make no rules; for --run-validation alone"),
-    switch("run-validation", None, "Probe afterwards whether traffic is captured; exit code 126 if not"),
+    switch(
+        "run-validation",
+        None,
+        "Probe afterwards, as a user of --proxy-uid, whether traffic is captured; exit code 126 if not",
+    ),
     value("iptables-probe-port", None, "PORT", "The port the probe calls [default: 15002]"),
     value("probe-timeout", None, "DURATION", "How long the probe may take [default: 5s]"),
     value("network-namespace", None, "PATH", "Work in this network namespace"),
