@@ -43,7 +43,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 /// A running schedule over positions 0..n, for weights that are fractional, change, or have a long round.
 ///
-/// A calendar in place of a heap: virtual time is cut into days of about two turns each, a position lies in the
+/// A calendar in place of a heap: virtual time is cut into days of about four turns each, a position lies in the
 /// list of the day it is due, the days repeat after a year, and only the positions of the day that has come are
 /// put in order. Which position comes next is the same as with a heap; what it costs does not grow with n.
 ///
@@ -113,7 +113,7 @@ impl Edf {
     const START_MODULUS: u64 = 429_496_729;
 
     /// How many turns fall on a day on average.
-    const TURNS_A_DAY: f64 = 2.0;
+    const TURNS_A_DAY: f64 = 4.0;
 
     /// A schedule in the state after `start` picks, a random number, so that many clients do not all begin
     /// with the heaviest host (LB-EDF-04).

@@ -66,7 +66,7 @@ impl LeastRequestConfig {
     /// Draws by effective weight in place of scheduling, where weights differ.
     ///
     /// The share of each endpoint is the schedule's, `weight / (active + 1)^bias` over the sum, but picks are
-    /// independent of one another: counts spread as with RANDOM, and the order is not Envoy's. It costs a third
+    /// independent of one another: counts spread as with RANDOM, and the order is not Envoy's. It costs half
     /// of the schedule, keeps no state that grows, and loads count at the pick, not one turn earlier.
     //
     // DIFFERENCE LB-LR-03: opt-in; the default is the schedule.

@@ -19,12 +19,10 @@ fn a_factor_below_100_is_refused() {
 #[test]
 fn the_share_of_an_endpoint_is_found_without_a_search() {
     // As a search finds it, whatever order priorities and localities bring the endpoints into.
-    let endpoint = |at: usize| {
+    let endpoint = |at: u32| {
         let priority = u8::from(at.is_multiple_of(3));
-        let locality = Locality::parse(["west", "east", "north"][at % 7 % 3]);
-        Endpoint::new(format!("10.0.0.{at}:80"), Weight::or_one(at as u32 % 5))
-            .priority(priority)
-            .locality(locality)
+        let locality = Locality::parse(["west", "east", "north"][(at % 7 % 3) as usize]);
+        Endpoint::new(format!("10.0.0.{at}:80"), Weight::or_one(at % 5)).priority(priority).locality(locality)
     };
     let of = |set: &EndpointSet<String>| PrioritySet::new(set, &PrioritySetConfig::default(), &AllUsable);
     let before = EndpointSet::new((0..40).map(endpoint)).unwrap();
