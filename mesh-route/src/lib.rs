@@ -48,11 +48,11 @@ pub use grpc::{GrpcStatus, is_grpc_content_type};
 pub use hash_policy::HashPolicy;
 pub use head::{Headers, NoHeaders, RequestHead};
 pub use l4::{
-    ChainExplanation, ChainLookup, ChainMatch, ChainOutcome, ChainTable, ChainTableBuilder,
-    ClientCertificate, Connection, Criterion, GatewayServer, Inbound, InboundPort, InboundTraffic, IpPrefix,
-    Listeners, MESH_PROTOCOLS, MutualTlsMode, Narrowed, OutboundDecider, OutboundPolicy, OutboundPort,
-    ServerProtocol, ServerSkip, ServerTls, ServerUse, SourceType, Step, Traffic, Transport, UnmatchedBy,
-    UnmatchedOutcome, auto_passthrough_name, decide_inbound, decide_outbound, place_servers,
+    ChainCriterion, ChainExplanation, ChainLookup, ChainMatch, ChainOutcome, ChainStep, ChainTable,
+    ChainTableBuilder, ClientCertificate, Connection, GatewayServer, Inbound, InboundPort, InboundTraffic,
+    IpPrefix, Listeners, MESH_PROTOCOLS, MutualTlsMode, Narrowed, OutboundDecider, OutboundPolicy,
+    OutboundPort, ServerProtocol, ServerSkip, ServerTls, ServerUse, SourceType, Traffic, Transport,
+    UnmatchedBy, UnmatchedOutcome, auto_passthrough_name, decide_inbound, decide_outbound, place_servers,
     unmatched_outbound,
 };
 pub use mirror::Mirror;

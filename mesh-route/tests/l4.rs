@@ -8,7 +8,7 @@
 )]
 
 use mesh_route::{
-    BuildErrorKind, ChainLookup, ChainMatch, ChainOutcome, ChainTable, Connection, Criterion, IpPrefix,
+    BuildErrorKind, ChainCriterion, ChainLookup, ChainMatch, ChainOutcome, ChainTable, Connection, IpPrefix,
     Listeners, Narrowed, SourceType, Transport, WeightedSplit, sniff,
 };
 
@@ -330,7 +330,7 @@ fn explanations_name_what_was_passed_over_route_l4_03_04() {
     let found = table.explain(&to("10.1.0.1:443"));
     assert_eq!(found.outcome, ChainOutcome::Chain("plain"));
     assert_eq!(found.steps.len(), 1);
-    assert_eq!(found.steps[0].criterion, Criterion::DestinationAddress);
+    assert_eq!(found.steps[0].criterion, ChainCriterion::DestinationAddress);
     assert_eq!(found.steps[0].narrowed, Narrowed::To("10.1.0.0/16".to_owned()));
     assert_eq!(
         found.steps[0].notes,

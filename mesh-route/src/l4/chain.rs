@@ -51,7 +51,8 @@ impl ChainMatch {
     }
 
     /// The server name (SNI): `a.example.com`, or `*.example.com` for all names below it but not itself. Letter case
-    /// does not count. `*` among the names accepts every connection, with or without a server name (ROUTE-L4-04).
+    /// does not count. `*` among the names accepts every connection, with or without a server name (ROUTE-L4-04). Names of
+    /// several calls add up; `*` takes away those before it.
     ///
     /// # Errors
     /// When a `*` stands anywhere else (`*-x.foo.com`, ROUTE-L4-04), or a name is empty.

@@ -31,7 +31,7 @@ use super::prefix::{IpPrefix, Prefixes};
 #[non_exhaustive]
 pub struct ChainExplanation<'t> {
     /// The steps in order, up to the one that left no chain.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ChainStep>,
     /// How the lookup ends.
     pub outcome: ChainOutcome<'t>,
 }
@@ -50,9 +50,9 @@ pub enum ChainOutcome<'t> {
 /// One step of narrowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct ChainStep {
     /// What it looks at.
-    pub criterion: Criterion,
+    pub criterion: ChainCriterion,
     /// What the connection has there, in words.
     pub found: String,
     /// What the chains that are left ask for.
@@ -75,7 +75,7 @@ pub enum Narrowed {
 /// What a step looks at, in the order of the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Criterion {
+pub enum ChainCriterion {
     /// The destination's port.
     DestinationPort,
     /// The destination's address.
@@ -96,7 +96,7 @@ pub enum Criterion {
     SourcePort,
 }
 
-impl Criterion {
+impl ChainCriterion {
     const fn as_str(self) -> &'static str {
         match self {
             Self::DestinationPort => "destination port",
@@ -114,22 +114,22 @@ impl Criterion {
 
 /// Hears of every step of a walk.
 pub(super) trait Observer {
-    fn step(&mut self, step: impl FnOnce() -> Option<Step>);
+    fn step(&mut self, step: impl FnOnce() -> Option<ChainStep>);
 }
 
 /// Writes nothing, for lookups.
 pub(super) struct Silent;
 
 impl Observer for Silent {
-    fn step(&mut self, _: impl FnOnce() -> Option<Step>) {}
+    fn step(&mut self, _: impl FnOnce() -> Option<ChainStep>) {}
 }
 
 /// Writes down the steps that decide something.
 #[derive(Default)]
-pub(super) struct Written(pub(super) Vec<Step>);
+pub(super) struct Written(pub(super) Vec<ChainStep>);
 
 impl Observer for Written {
-    fn step(&mut self, step: impl FnOnce() -> Option<Step>) {
+    fn step(&mut self, step: impl FnOnce() -> Option<ChainStep>) {
         self.0.extend(step());
     }
 }
@@ -147,10 +147,10 @@ fn listed(texts: impl ExactSizeIterator<Item = String>) -> String {
     if more > 0 { format!("{out} and {more} more") } else { out }
 }
 
-impl Step {
+impl ChainStep {
     /// A step, unless no chain asks anything at it. `keys` are what chains ask for.
     fn new<K: ToString, T>(
-        criterion: Criterion,
+        criterion: ChainCriterion,
         found: String,
         answer: Found<'_, K, T>,
         keys: Vec<String>,
@@ -179,7 +179,7 @@ impl Step {
     }
 
     pub(super) fn port<T>(
-        criterion: Criterion,
+        criterion: ChainCriterion,
         level: &Exact<u16, T>,
         port: Option<u16>,
         answer: Found<'_, &u16, T>,
@@ -190,7 +190,7 @@ impl Step {
     }
 
     pub(super) fn address<T>(
-        criterion: Criterion,
+        criterion: ChainCriterion,
         level: &Prefixes<T>,
         address: Option<IpAddr>,
         answer: Found<'_, IpPrefix, T>,
@@ -242,7 +242,7 @@ impl Step {
         };
         let keys = level.keys().into_iter().map(|key| format!("`{}`", pattern(key))).collect();
         let answer = answer.map(|(key, found)| (key.map(|key| format!("`{}`", pattern(key))), found));
-        Self::new(Criterion::ServerName, found, answer, keys, false, notes)
+        Self::new(ChainCriterion::ServerName, found, answer, keys, false, notes)
     }
 
     pub(super) fn transport(
@@ -252,7 +252,7 @@ impl Step {
     ) -> Option<Self> {
         let keys = level.keys().into_iter().map(ToString::to_string).collect();
         let unconditional = level.any().is_some();
-        Self::new(Criterion::Transport, transport.to_string(), answer, keys, unconditional, Vec::new())
+        Self::new(ChainCriterion::Transport, transport.to_string(), answer, keys, unconditional, Vec::new())
     }
 
     pub(super) fn protocol<T>(
@@ -268,7 +268,7 @@ impl Step {
         let found = if offered.is_empty() { "none".to_owned() } else { listed(offered.into_iter()) };
         let keys = level.keys().into_iter().map(|key| quoted(key)).collect();
         let answer = answer.map(|(key, found)| (key.map(quoted), found));
-        Self::new(Criterion::ApplicationProtocol, found, answer, keys, level.any().is_some(), Vec::new())
+        Self::new(ChainCriterion::ApplicationProtocol, found, answer, keys, level.any().is_some(), Vec::new())
     }
 
     pub(super) fn source_type<T>(
@@ -282,7 +282,7 @@ impl Step {
         };
         let keys = level.keys().into_iter().map(word).collect();
         let answer = answer.map(|(key, found)| (key.map(word), found));
-        Self::new(Criterion::SourceType, word(&kind), answer, keys, level.any().is_some(), Vec::new())
+        Self::new(ChainCriterion::SourceType, word(&kind), answer, keys, level.any().is_some(), Vec::new())
     }
 }
 
@@ -296,7 +296,7 @@ fn pattern(key: &[u8]) -> String {
     format!("{wildcard}{}", key.escape_ascii())
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ChainStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: ", self.criterion.as_str(), self.found)?;
         match &self.narrowed {

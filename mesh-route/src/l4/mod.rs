@@ -13,7 +13,7 @@ mod table;
 
 pub use chain::{ChainMatch, SourceType};
 pub use connection::{Connection, Transport};
-pub use explain::{ChainExplanation, ChainOutcome, Criterion, Narrowed, Step};
+pub use explain::{ChainCriterion, ChainExplanation, ChainOutcome, ChainStep, Narrowed};
 pub use inbound::{Inbound, InboundPort, InboundTraffic, MESH_PROTOCOLS, MutualTlsMode, decide_inbound};
 pub use listeners::Listeners;
 pub use outbound::{

@@ -4,7 +4,7 @@ use crate::error::{BuildError, BuildErrorKind};
 
 use super::chain::{ChainMatch, SourceType};
 use super::connection::Connection;
-use super::explain::{ChainExplanation, ChainOutcome, Criterion, Observer, Silent, Step, Written};
+use super::explain::{ChainCriterion, ChainExplanation, ChainOutcome, ChainStep, Observer, Silent, Written};
 use super::levels::{ByDestination, ByPort, Leaf};
 
 /// Collects filter chains for a [`ChainTable`].
@@ -239,12 +239,12 @@ impl<A> ChainTable<A> {
     fn walk(&self, connection: &Connection<'_>, observer: &mut impl Observer) -> Option<u32> {
         let port = connection.destination.port();
         let found = self.tree.find(&port);
-        observer.step(|| Step::port(Criterion::DestinationPort, &self.tree, Some(port), found));
+        observer.step(|| ChainStep::port(ChainCriterion::DestinationPort, &self.tree, Some(port), found));
         let by_address = found?.1;
 
         let address = Some(connection.destination.ip());
         let found = by_address.find(address);
-        observer.step(|| Step::address(Criterion::DestinationAddress, by_address, address, found));
+        observer.step(|| ChainStep::address(ChainCriterion::DestinationAddress, by_address, address, found));
         let by_name = found?.1;
 
         let name = connection.server_name.as_deref();
@@ -252,11 +252,11 @@ impl<A> ChainTable<A> {
             Some(name) => by_name.find_name(name),
             None => by_name.any().map(|any| (None, any)),
         };
-        observer.step(|| Step::server_name(by_name, name, found));
+        observer.step(|| ChainStep::server_name(by_name, name, found));
         let by_transport = found?.1;
 
         let found = by_transport.find(&connection.transport);
-        observer.step(|| Step::transport(by_transport, connection.transport, found));
+        observer.step(|| ChainStep::transport(by_transport, connection.transport, found));
         let by_protocol = found?.1;
 
         let found = connection.first_protocol(|protocol| by_protocol.get(protocol));
@@ -264,22 +264,22 @@ impl<A> ChainTable<A> {
             Some((key, found)) => Some((Some(&**key), found)),
             None => by_protocol.any().map(|any| (None, any)),
         };
-        observer.step(|| Step::protocol(by_protocol, connection, found));
+        observer.step(|| ChainStep::protocol(by_protocol, connection, found));
         let by_direct = found?.1;
 
         let direct = connection.direct();
         let found = by_direct.find(direct);
-        observer.step(|| Step::address(Criterion::DirectSourceAddress, by_direct, direct, found));
+        observer.step(|| ChainStep::address(ChainCriterion::DirectSourceAddress, by_direct, direct, found));
         let by_type = found?.1;
 
         let kind = if connection.is_local() { SourceType::Local } else { SourceType::External };
         let found = by_type.find(&kind);
-        observer.step(|| Step::source_type(by_type, kind, found));
+        observer.step(|| ChainStep::source_type(by_type, kind, found));
         let by_source = found?.1;
 
         let source = connection.source.map(|source| source.ip());
         let found = by_source.find(source);
-        observer.step(|| Step::address(Criterion::SourceAddress, by_source, source, found));
+        observer.step(|| ChainStep::address(ChainCriterion::SourceAddress, by_source, source, found));
         let by_port = found?.1;
 
         let port = connection.source.map(|source| source.port());
@@ -287,7 +287,7 @@ impl<A> ChainTable<A> {
             Some(port) => by_port.find(&port),
             None => by_port.any().map(|any| (None, any)),
         };
-        observer.step(|| Step::port(Criterion::SourcePort, by_port, port, found));
+        observer.step(|| ChainStep::port(ChainCriterion::SourcePort, by_port, port, found));
         found?.1.0
     }
 }
