@@ -74,6 +74,8 @@ struct State {
     unread: Vec<Family>,
     comparison: Comparison,
     has_istio: bool,
+    /// Chains whose rules are all there in another order.
+    reordered: Vec<String>,
 }
 
 impl State {
@@ -90,8 +92,20 @@ impl State {
         });
         let [ipv4, ipv6] = texts.each_ref().map(|text| SavedRules::parse(text));
         let has_istio = ipv4.has_istio_chain() || ipv6.has_istio_chain();
-        let comparison = numeric(plan).compare(&ipv4, &ipv6);
-        Self { before: texts.each_ref().map(|text| Snapshot::read(text)), unread, comparison, has_istio }
+        let plan = numeric(plan);
+        let comparison = plan.compare(&ipv4, &ipv6);
+        let mut reordered = Vec::new();
+        for (family, saved) in Family::BOTH.into_iter().zip([&ipv4, &ipv6]) {
+            let chains = plan.reordered(family, saved);
+            reordered.extend(chains.iter().map(|(table, chain)| format!("{family} {table} {chain}")));
+        }
+        Self {
+            before: texts.each_ref().map(|text| Snapshot::read(text)),
+            unread,
+            comparison,
+            has_istio,
+            reordered,
+        }
     }
 
     fn before(&self, family: Family) -> &Snapshot {
@@ -399,6 +413,10 @@ pub(super) fn verify(
     let state = State::read(session, &tools, plan);
     let drift = state.comparison.drift.iter();
     let mut found: Vec<Difference> = drift.map(|drift| Difference(drift.to_string())).collect();
+    // Check commands and the baseline do not see this, so `apply` leaves it alone as well.
+    for chain in &state.reordered {
+        session.warn(format!("{chain}: the rules are there in another order; clean and apply again"));
+    }
     for other in all_tools(session, &tools).iter().skip(tools.found.len()) {
         let text = session.run(other.save())?;
         if SavedRules::parse(&text).has_istio_chain() {

@@ -30,7 +30,7 @@ pub(super) fn build(builder: CaptureConfigBuilder) -> Result<CaptureConfig, Conf
         validation,
         mut findings,
     } = builder;
-    refuse_line_breaks(&values)?;
+    refuse_separators(&values)?;
     let outbound_ranges = CidrSet::parse(values.text(Id::ServiceCidr), values.text(Id::ServiceExcludeCidr))?;
     let loopback = loopback_cidr(values.text(Id::LoopbackCidr))?;
     let owner_groups = owner_groups(&values)?;
@@ -107,8 +107,9 @@ pub(super) fn build(builder: CaptureConfigBuilder) -> Result<CaptureConfig, Conf
 }
 
 /// DIFFERENCE (IPT-VAL-01): Istio copies any text into the restore input. A line break there would start a
-/// rule of its own, so control characters are refused even in compat mode.
-fn refuse_line_breaks(values: &Values) -> Result<(), ConfigError> {
+/// rule of its own, and so would a semicolon in nftables' text, so control characters and semicolons are refused even
+/// in compat mode.
+fn refuse_separators(values: &Values) -> Result<(), ConfigError> {
     for id in [
         Id::OutboundPort,
         Id::InboundPort,
@@ -133,6 +134,11 @@ fn refuse_line_breaks(values: &Values) -> Result<(), ConfigError> {
                 "`{}` holds a control character, which would break the rule text",
                 text.escape_debug()
             );
+            return Err(ConfigError::new(name, text, "IPT-VAL-01", ConfigErrorKind::Invalid, message));
+        }
+        if text.contains(';') {
+            let name = SETTINGS.get(id as usize).map_or("", |setting| setting.name);
+            let message = format!("`{text}` holds a semicolon, which ends a command of nftables");
             return Err(ConfigError::new(name, text, "IPT-VAL-01", ConfigErrorKind::Invalid, message));
         }
     }

@@ -118,7 +118,7 @@ fn command_line_forms() {
 
 #[test]
 fn error_texts() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (
             &["--no-such"],
             "--no-such: `--no-such` is no option, see section 1.1 of the interception reference for the names (IPT-CFG-01)",
@@ -144,6 +144,10 @@ fn error_texts() {
         (
             &["-b", "80\n-A OUTPUT -j DROP"],
             "istio-inbound-ports: `80\\n-A OUTPUT -j DROP` holds a control character, which would break the rule text (IPT-VAL-01)",
+        ),
+        (
+            &["-c", "eth0; flush ruleset"],
+            "istio-exclude-interfaces: `eth0; flush ruleset` holds a semicolon, which ends a command of nftables (IPT-VAL-01)",
         ),
     ];
     for (args, want) in cases {

@@ -254,7 +254,7 @@ impl AmbientPod {
     /// Interfaces whose incoming traffic counts as outbound (`IPT-ANN-14`).
     ///
     /// # Errors
-    /// A name with a control character, which would break the rule text (`IPT-VAL-04`).
+    /// A name with a control character or a semicolon, which would break the rule text (`IPT-VAL-04`).
     pub fn virtual_interfaces<S: AsRef<str>>(
         mut self,
         names: impl IntoIterator<Item = S>,
@@ -262,8 +262,9 @@ impl AmbientPod {
         self.virtual_interfaces.clear();
         for name in names {
             let name = name.as_ref();
-            if name.contains(char::is_control) {
-                let message = format!("`{}` holds a control character", name.escape_debug());
+            if name.contains(|character: char| character.is_control() || character == ';') {
+                let what = if name.contains(';') { "semicolon" } else { "control character" };
+                let message = format!("`{}` holds a {what}", name.escape_debug());
                 return Err(ConfigError::new(VIRTUAL, name, "IPT-VAL-04", ConfigErrorKind::Invalid, message));
             }
             self.virtual_interfaces.push(Arc::from(name));

@@ -186,6 +186,8 @@ fn ipt_ann_12_to_14_ambient_annotations() {
         broken.to_string(),
         "istio.io/reroute-virtual-interfaces: `a\\nb` holds a control character (IPT-VAL-04)"
     );
+    let broken = AmbientPod::from_annotations([("istio.io/reroute-virtual-interfaces", "a;b")]).unwrap_err();
+    assert!(broken.to_string().contains("`a;b` holds a semicolon (IPT-VAL-04)"), "{broken}");
 }
 
 /// Section 7.1, the columns that the vectors do not show.

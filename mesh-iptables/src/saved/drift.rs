@@ -93,6 +93,34 @@ impl RulePlan {
     }
 }
 
+impl RulePlan {
+    /// The chains of Istio's that hold just the planned rules, in another order. The check commands of `RST-05` do
+    /// not see it, and neither does [`drift`](Self::drift), but the first rule that matches decides.
+    #[cfg_attr(not(feature = "apply"), allow(dead_code, reason = "said by `verify` alone"))]
+    pub(crate) fn reordered(&self, family: Family, saved: &SavedRules) -> Vec<(Table, Chain)> {
+        let mut reordered = Vec::new();
+        for table in Table::ALL {
+            let rules: Vec<&Rule> = self.rules(family).iter().filter(|rule| rule.table == table).collect();
+            for chain in chains_of(&rules).into_iter().map(Chain::named).filter(Chain::is_istio) {
+                let mut wanted: Vec<String> =
+                    self.chain(family, table, &chain).into_iter().map(saved_rule).collect();
+                let lines = saved.rules(table, chain.name());
+                let mut found: Vec<String> =
+                    lines.iter().map(|line| normal_form(family, table, line)).collect();
+                if wanted == found {
+                    continue;
+                }
+                wanted.sort_unstable();
+                found.sort_unstable();
+                if wanted == found {
+                    reordered.push((table, chain));
+                }
+            }
+        }
+        reordered
+    }
+}
+
 fn table_drift(family: Family, table: Table, rules: &[&Rule], saved: &SavedRules, drift: &mut Vec<Drift>) {
     let mut add = |chain: &str, kind| drift.push(Drift { family, table, chain: Chain::named(chain), kind });
     let mut expected: Vec<&str> = chains_of(rules);

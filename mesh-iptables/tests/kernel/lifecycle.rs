@@ -360,6 +360,28 @@ fn nftables_beside_iptables_is_a_difference() {
     }
 }
 
+/// The same rules in another order mean something else: no difference to the check commands, but said.
+#[test]
+fn another_order_is_said() {
+    const TEST: &str = "another_order_is_said";
+    for backend in backends(TEST).into_iter().filter(|backend| *backend != Backend::Native) {
+        let Some(net) = Net::new(TEST) else { return };
+        let wanted = config(&net, backend, CONFIGS[0]);
+        install(&wanted);
+        assert_eq!(verify(&wanted).unwrap().warnings, [""; 0]);
+        let program = backend.program(0);
+        net.pod.sh(&format!(
+            "{program} -t nat -D ISTIO_OUTPUT -j ISTIO_REDIRECT; {program} -t nat -I ISTIO_OUTPUT 1 -j ISTIO_REDIRECT"
+        ));
+        let found = verify(&wanted).unwrap();
+        assert!(found.is_in_sync(), "{:?}", found.drifts);
+        assert_eq!(
+            found.warnings,
+            ["IPv4 nat ISTIO_OUTPUT: the rules are there in another order; clean and apply again"]
+        );
+    }
+}
+
 /// `APP-20` to `APP-22`: looking changes nothing and does not decide the next look.
 #[test]
 fn detection_writes_nothing_and_stays_with_its_choice_app_21_22() {
