@@ -1,20 +1,18 @@
 //! `mesh-proxy explain authz`
 
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mesh_model::{Object, Severity};
+use mesh_model::Object;
 
 use super::places::Places;
 use super::report::{Report, Workload};
 use super::request::{Asked, Target, header};
+use super::shared::{Loaded, Output, RoleName, reply};
 use super::{claims, ports, text};
-use crate::cli::complain;
 use crate::cli::run::Identity;
-use crate::config::{Findings, Source};
-use crate::snapshot::{ProxyIdentity, Role, Snapshot, compile};
+use crate::snapshot::{ProxyIdentity, Role, Snapshot};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -83,69 +81,18 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum RoleName {
-    Gateway,
-    Sidecar,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Output {
-    Text,
-    Json,
-}
-
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match answer(arguments) {
-        Ok(report) => {
-            let mut out = std::io::stdout();
-            // A closed pipe must not hide the verdict, which is the exit code.
-            let _ = match arguments.output {
-                Output::Text => out.write_all(text::render(&report).as_bytes()),
-                Output::Json => {
-                    writeln!(out, "{}", serde_json::to_string_pretty(&report).unwrap_or_default())
-                }
-            };
-            ExitCode::from(u8::from(!report.allowed))
-        }
-        Err(message) => {
-            complain(&message);
-            ExitCode::from(2)
-        }
-    }
+    reply(answer(arguments), arguments.output, text::render, |report| report.allowed)
 }
 
 fn answer(arguments: &Arguments) -> Result<Report, String> {
-    let mut context = arguments.identity.context();
-    let mut source = Source::new(arguments.config.clone(), context.clone());
-    let (mut snapshot, findings) = source.load().map_err(|error| error.to_string())?;
-    let objects = source.objects();
-    let role = match (&arguments.workload, arguments.role) {
-        (Some(pod), _) => {
-            context.sidecar = Some(workload(pod, &objects)?);
-            snapshot = compile(&objects, &context).snapshot;
-            Role::Sidecar
-        }
-        (None, RoleName::Sidecar) => Role::Sidecar,
-        (None, RoleName::Gateway) => Role::Gateway,
-    };
-    warn(&findings);
+    let Loaded { context, snapshot, findings, objects, role } =
+        Loaded::new(&arguments.config, &arguments.identity, arguments.workload.as_deref(), arguments.role)?;
     let protection = snapshot.protection(role);
     let identity = if role == Role::Gateway { context.gateway } else { context.sidecar }.unwrap_or_default();
     let asked = asked(arguments, &snapshot, role, &identity, &objects)?;
     let workload = Workload::new(role, identity, arguments.workload.as_deref());
     Ok(Report::new(protection, workload, &asked, &Places::new(&objects, &findings)))
-}
-
-/// Says that an answer is about less than what was written.
-pub(super) fn warn(findings: &Findings) {
-    let errors = findings.count(Severity::Error);
-    if errors > 0 {
-        let errors = if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") };
-        complain(&format!(
-            "the configuration has {errors}, see `mesh-proxy validate`: what cannot be used is left out, policies deny"
-        ));
-    }
 }
 
 fn asked(
@@ -192,17 +139,4 @@ fn port(arguments: &Arguments, snapshot: &Snapshot, role: Role) -> Result<u16, S
 /// Policies leave the scheme out, certificates have it.
 fn principal(text: &str) -> String {
     if text.contains("://") { text.to_owned() } else { format!("spiffe://{text}") }
-}
-
-/// Namespace and labels of a Pod.
-pub(super) fn workload(name: &str, objects: &[Object]) -> Result<ProxyIdentity, String> {
-    let pods = || objects.iter().filter(|object| object.as_pod().is_some()).map(|object| &object.metadata);
-    let (namespace, pod) = name.split_once('/').unwrap_or(("default", name));
-    let Some(found) = pods().find(|pod_| pod_.name == pod && pod_.namespace == namespace) else {
-        let known: Vec<_> = pods().map(|pod| format!("`{}/{}`", pod.namespace, pod.name)).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(format!("--workload `{name}`: there is no such Pod, the configuration has {known}"));
-    };
-    let identity = ProxyIdentity::new(&found.namespace).workload(&found.name);
-    Ok(found.labels.iter().fold(identity, |identity, (key, value)| identity.label(key, value)))
 }

@@ -9,6 +9,7 @@ mod request;
 mod route;
 mod route_report;
 mod route_text;
+mod shared;
 mod text;
 
 use std::process::ExitCode;

@@ -1,6 +1,5 @@
 //! `mesh-proxy explain route`
 
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,16 +7,14 @@ use std::process::ExitCode;
 use http::HeaderValue;
 use mesh_model::Object;
 
-use super::authz::{Output, RoleName, warn, workload};
 use super::places::Places;
 use super::report::Workload;
 use super::request::{Asked, Target, header};
 use super::route_report::{Report, Table};
+use super::shared::{Loaded, Output, RoleName, reply};
 use super::{claims, ports, route_text};
-use crate::cli::complain;
 use crate::cli::run::Identity;
-use crate::config::Source;
-use crate::snapshot::{Context, ProxyIdentity, Role, Snapshot, compile, outbound};
+use crate::snapshot::{Context, ProxyIdentity, Role, Snapshot, outbound};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -67,40 +64,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match answer(arguments) {
-        Ok(report) => {
-            let mut out = std::io::stdout();
-            // A closed pipe must not hide the answer, which is the exit code.
-            let _ = match arguments.output {
-                Output::Text => out.write_all(route_text::render(&report).as_bytes()),
-                Output::Json => {
-                    writeln!(out, "{}", serde_json::to_string_pretty(&report).unwrap_or_default())
-                }
-            };
-            ExitCode::from(u8::from(!report.found))
-        }
-        Err(message) => {
-            complain(&message);
-            ExitCode::from(2)
-        }
-    }
+    reply(answer(arguments), arguments.output, route_text::render, |report| report.found)
 }
 
 fn answer(arguments: &Arguments) -> Result<Report, String> {
-    let mut context = arguments.identity.context();
-    let mut source = Source::new(arguments.config.clone(), context.clone());
-    let (mut snapshot, findings) = source.load().map_err(|error| error.to_string())?;
-    let objects = source.objects();
-    let role = match (&arguments.workload, arguments.role) {
-        (Some(pod), _) => {
-            context.sidecar = Some(workload(pod, &objects)?);
-            snapshot = compile(&objects, &context).snapshot;
-            Role::Sidecar
-        }
-        (None, RoleName::Sidecar) => Role::Sidecar,
-        (None, RoleName::Gateway) => Role::Gateway,
-    };
-    warn(&findings);
+    let Loaded { context, snapshot, findings, objects, role } =
+        Loaded::new(&arguments.config, &arguments.identity, arguments.workload.as_deref(), arguments.role)?;
     let identity = if role == Role::Gateway { &context.gateway } else { &context.sidecar };
     let identity = identity.clone().unwrap_or_default();
     let port = port(arguments, &snapshot, role)?;
