@@ -119,7 +119,7 @@ impl<'t> Reader<'_, 't> {
         found
     }
 
-    fn expect(&mut self, word: &str) -> Result<(), String> {
+    fn require(&mut self, word: &str) -> Result<(), String> {
         if self.skip(word) { Ok(()) } else { Err(self.peek().unwrap_or(word).to_owned()) }
     }
 
@@ -145,7 +145,7 @@ impl<'t> Reader<'_, 't> {
             "counter" => {
                 if self.skip("packets") {
                     self.value()?;
-                    self.expect("bytes")?;
+                    self.require("bytes")?;
                     self.value()?;
                 }
                 return Ok(Fragment::Nothing);
@@ -230,7 +230,7 @@ impl<'t> Reader<'_, 't> {
             return Ok(Fragment::Criterion(Criterion { negated, test: Test::Mark(mark) }));
         }
         if self.skip("ct") {
-            self.expect("mark")?;
+            self.require("mark")?;
             return Ok(Fragment::Target(Target::RestoreMark));
         }
         Ok(Fragment::Target(Target::SetMark(Numeral::parse(self.value()?))))
@@ -252,7 +252,7 @@ impl<'t> Reader<'_, 't> {
                 Ok(Fragment::Criterion(criterion))
             }
             "zone" => {
-                self.expect("set")?;
+                self.require("set")?;
                 let zone = self.value()?;
                 zone.parse().map(|zone| Fragment::Target(Target::Zone(zone))).map_err(|_| zone.to_owned())
             }
@@ -262,17 +262,17 @@ impl<'t> Reader<'_, 't> {
             }
             "mark" if self.skip("ct") => {
                 // `ct mark set ct mark & KEEP | SET`, however the kernel spells the same function (`NFT-42`).
-                self.expect("mark")?;
-                self.expect("&")?;
+                self.require("mark")?;
+                self.require("&")?;
                 let keep = number(self.value()?)?;
-                self.expect("|")?;
+                self.require("|")?;
                 let set = number(self.value()?)?;
                 let target = Target::SetConnectionMark { value: Numeral::hex(set), mask: !keep | set };
                 Ok(Fragment::Target(target))
             }
             "mark" => {
                 self.skip("meta");
-                self.expect("mark")?;
+                self.require("mark")?;
                 Ok(Fragment::Target(Target::SaveMark))
             }
             other => Err(format!("ct {other}")),
@@ -286,7 +286,7 @@ impl<'t> Reader<'_, 't> {
             "drop" => Target::Drop,
             "jump" => Target::Jump(chain_named(self.value()?)),
             "redirect" => {
-                self.expect("to")?;
+                self.require("to")?;
                 Target::Redirect(self.local_port()?)
             }
             "tproxy" => {
@@ -295,24 +295,24 @@ impl<'t> Reader<'_, 't> {
                     "ip6" => Family::Ipv6,
                     other => return Err(format!("tproxy {other}")),
                 };
-                self.expect("to")?;
+                self.require("to")?;
                 let port = self.local_port()?;
                 for word in ["meta", "mark", "set"] {
-                    self.expect(word)?;
+                    self.require(word)?;
                 }
                 let mark = Numeral::parse(self.value()?);
                 // The counter stands in the middle of this action.
                 if self.skip("counter") && self.skip("packets") {
                     self.value()?;
-                    self.expect("bytes")?;
+                    self.require("bytes")?;
                     self.value()?;
                 }
-                self.expect("accept")?;
+                self.require("accept")?;
                 Target::Tproxy { family, port, mark }
             }
             "snat" => {
                 let _family = self.skip("ip") || self.skip("ip6");
-                self.expect("to")?;
+                self.require("to")?;
                 let address = self.value()?;
                 Target::Snat(address.parse().map_err(|_| address.to_owned())?)
             }
