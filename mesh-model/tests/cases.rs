@@ -20,6 +20,7 @@
 //!
 //! `UPDATE_CASES=1 cargo test -p mesh-model --test cases` writes what is said today into the files, to be read and judged.
 #![allow(
+    clippy::disallowed_methods,
     clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::unwrap_used,
