@@ -74,21 +74,21 @@ kinds! {
     Pod = "Pod", "", ["v1"], "pods";
     /// core
     ConfigMap = "ConfigMap", "", ["v1"], "configmaps";
-    /// core; opaque
+    /// core
     Endpoints = "Endpoints", "", ["v1"], "endpoints";
-    /// core; opaque
+    /// core
     ServiceAccount = "ServiceAccount", "", ["v1"], "serviceaccounts";
-    /// core; opaque
+    /// core
     Secret = "Secret", "", ["v1"], "secrets";
-    /// core; opaque
+    /// core
     Node = "Node", "", ["v1"], "nodes";
     /// discovery.k8s.io
     EndpointSlice = "EndpointSlice", "discovery.k8s.io", ["v1"], "endpointslices";
-    /// apps; opaque
+    /// apps
     Deployment = "Deployment", "apps", ["v1"], "deployments";
-    /// apps; opaque
+    /// apps
     StatefulSet = "StatefulSet", "apps", ["v1"], "statefulsets";
-    /// apps; opaque
+    /// apps
     DaemonSet = "DaemonSet", "apps", ["v1"], "daemonsets";
 }
 

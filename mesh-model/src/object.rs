@@ -2,7 +2,10 @@
 
 use crate::common::Value;
 use crate::kind::Kind;
-use crate::kubernetes::{ConfigMap, EndpointSlice, Namespace, Pod, Service};
+use crate::kubernetes::{
+    ConfigMap, DaemonSet, Deployment, EndpointSlice, Endpoints, Namespace, Node, Pod, Secret, Service,
+    ServiceAccount, StatefulSet,
+};
 use crate::meta::{ObjectMeta, ObjectRef, Origin};
 use crate::networking::{DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
@@ -102,6 +105,13 @@ bodies! {
     Pod, as_pod;
     Namespace, as_namespace;
     ConfigMap, as_config_map;
+    Endpoints, as_endpoints;
+    ServiceAccount, as_service_account;
+    Secret, as_secret;
+    Node, as_node;
+    Deployment, as_deployment;
+    StatefulSet, as_stateful_set;
+    DaemonSet, as_daemon_set;
 }
 
 /// A body with a type of its own.
@@ -160,6 +170,15 @@ impl Object {
     }
 }
 
+/// Writes an entry unless it is what an absent one means.
+fn entry_unless_default<M: SerializeMap, T: Default + PartialEq + Serialize>(
+    map: &mut M,
+    key: &'static str,
+    value: &T,
+) -> Result<(), M::Error> {
+    if crate::macros::is_default(value) { Ok(()) } else { map.serialize_entry(key, value) }
+}
+
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -176,7 +195,10 @@ impl Serialize for Object {
             Body::AuthorizationPolicy(spec) => map.serialize_entry("spec", spec)?,
             Body::PeerAuthentication(spec) => map.serialize_entry("spec", spec)?,
             Body::RequestAuthentication(spec) => map.serialize_entry("spec", spec)?,
-            Body::Service(service) => map.serialize_entry("spec", &service.spec)?,
+            Body::Service(service) => {
+                map.serialize_entry("spec", &service.spec)?;
+                entry_unless_default(&mut map, "status", &service.status)?;
+            }
             Body::Pod(pod) => {
                 map.serialize_entry("spec", &pod.spec)?;
                 map.serialize_entry("status", &pod.status)?;
@@ -187,7 +209,17 @@ impl Serialize for Object {
                 map.serialize_entry("ports", &slice.ports)?;
             }
             Body::ConfigMap(config) => map.serialize_entry("data", &config.data)?,
-            Body::Namespace(_) => {}
+            Body::Namespace(_) | Body::ServiceAccount(_) => {}
+            Body::Endpoints(endpoints) => map.serialize_entry("subsets", &endpoints.subsets)?,
+            Body::Secret(secret) => {
+                entry_unless_default(&mut map, "type", &secret.secret_type)?;
+                entry_unless_default(&mut map, "data", &secret.data)?;
+                entry_unless_default(&mut map, "stringData", &secret.string_data)?;
+            }
+            Body::Node(node) => entry_unless_default(&mut map, "status", &node.status)?,
+            Body::Deployment(workload) => map.serialize_entry("spec", &workload.spec)?,
+            Body::StatefulSet(workload) => map.serialize_entry("spec", &workload.spec)?,
+            Body::DaemonSet(workload) => map.serialize_entry("spec", &workload.spec)?,
             Body::Opaque(value) => {
                 if let Value::Map(entries) = value {
                     for (key, value) in entries {

@@ -19,14 +19,37 @@ spec! {
         pub node_name: String,
         /// Shares the node's network: not captured.
         pub host_network: bool,
+        /// Defaults of the containers.
+        pub security_context: SecurityContext,
+        /// Containers that run before the others; with `restartPolicy: Always` they keep running.
+        pub init_containers: Vec<Container>,
         /// Containers.
         pub containers: Vec<Container>,
     }
 
+    /// Who the processes of a pod or container run as.
+    #[derive(Copy, Eq)]
+    pub struct SecurityContext {
+        /// Absent is the image's.
+        pub run_as_user: Option<i64>,
+        /// Absent is the image's.
+        pub run_as_group: Option<i64>,
+        /// Refuse to start as user 0.
+        pub run_as_non_root: Option<bool>,
+        /// May do everything.
+        pub privileged: Option<bool>,
+    }
+
     /// A container.
     pub struct Container {
-        /// Name.
+        /// Name; the proxy's is `istio-proxy`.
         pub name: String,
+        /// Image; `auto` is replaced by the injector.
+        pub image: String,
+        /// Of an init container: `Always` makes it a sidecar.
+        pub restart_policy: String,
+        /// Wins over that of the pod.
+        pub security_context: SecurityContext,
         /// Declared ports.
         pub ports: Vec<ContainerPort>,
     }

@@ -10,6 +10,28 @@ spec! {
     pub struct Service {
         /// Its `spec`.
         pub spec: ServiceSpec,
+        /// Its `status`.
+        pub status: ServiceStatus,
+    }
+
+    /// The part of a Service's `status` a data plane reads.
+    pub struct ServiceStatus {
+        /// See [`LoadBalancerStatus`].
+        pub load_balancer: LoadBalancerStatus,
+    }
+
+    /// Where a service of type LoadBalancer is reached from outside.
+    pub struct LoadBalancerStatus {
+        /// Its addresses and names.
+        pub ingress: Vec<LoadBalancerIngress>,
+    }
+
+    /// An address or a name.
+    pub struct LoadBalancerIngress {
+        /// Address.
+        pub ip: String,
+        /// Name.
+        pub hostname: String,
     }
 
     /// `spec` of a Service.

@@ -8,7 +8,10 @@ use super::{Loaded, Options, Profile, legacy};
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
 use crate::kind::{self, Kind, Resolved};
-use crate::kubernetes::{ConfigMap, EndpointSlice, Namespace, Pod, Service};
+use crate::kubernetes::{
+    ConfigMap, DaemonSet, Deployment, EndpointSlice, Endpoints, Namespace, Node, Pod, Secret, Service,
+    ServiceAccount, StatefulSet,
+};
 use crate::meta::{ObjectMeta, Origin};
 use crate::networking::{DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use crate::object::{Body, LoadState, Object};
@@ -426,6 +429,13 @@ fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
         Kind::Pod => root_of!(Pod),
         Kind::Namespace => root_of!(Namespace),
         Kind::ConfigMap => root_of!(ConfigMap),
+        Kind::Endpoints => root_of!(Endpoints),
+        Kind::ServiceAccount => root_of!(ServiceAccount),
+        Kind::Secret => root_of!(Secret),
+        Kind::Node => root_of!(Node),
+        Kind::Deployment => root_of!(Deployment),
+        Kind::StatefulSet => root_of!(StatefulSet),
+        Kind::DaemonSet => root_of!(DaemonSet),
         _ => Body::Opaque(root),
     }
 }
