@@ -48,11 +48,11 @@ kinds! {
     Sidecar = "Sidecar", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "sidecars";
     /// networking.istio.io
     WorkloadEntry = "WorkloadEntry", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "workloadentries";
-    /// networking.istio.io; opaque
+    /// networking.istio.io
     WorkloadGroup = "WorkloadGroup", "networking.istio.io", ["v1", "v1beta1", "v1alpha3"], "workloadgroups";
-    /// networking.istio.io; opaque
+    /// networking.istio.io
     EnvoyFilter = "EnvoyFilter", "networking.istio.io", ["v1alpha3"], "envoyfilters";
-    /// networking.istio.io; opaque
+    /// networking.istio.io
     ProxyConfig = "ProxyConfig", "networking.istio.io", ["v1beta1"], "proxyconfigs";
     /// security.istio.io
     AuthorizationPolicy = "AuthorizationPolicy", "security.istio.io", ["v1", "v1beta1"], "authorizationpolicies";

@@ -7,7 +7,10 @@ use crate::kubernetes::{
     ServiceAccount, StatefulSet,
 };
 use crate::meta::{ObjectMeta, ObjectRef, Origin};
-use crate::networking::{DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
+use crate::networking::{
+    DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
+    WorkloadGroup,
+};
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -97,6 +100,9 @@ bodies! {
     ServiceEntry, as_service_entry;
     Sidecar, as_sidecar;
     WorkloadEntry, as_workload_entry;
+    WorkloadGroup, as_workload_group;
+    EnvoyFilter, as_envoy_filter;
+    ProxyConfig, as_proxy_config;
     AuthorizationPolicy, as_authorization_policy;
     PeerAuthentication, as_peer_authentication;
     RequestAuthentication, as_request_authentication;
@@ -192,6 +198,9 @@ impl Serialize for Object {
             Body::ServiceEntry(spec) => map.serialize_entry("spec", spec)?,
             Body::Sidecar(spec) => map.serialize_entry("spec", spec)?,
             Body::WorkloadEntry(spec) => map.serialize_entry("spec", spec)?,
+            Body::WorkloadGroup(spec) => map.serialize_entry("spec", spec)?,
+            Body::EnvoyFilter(spec) => map.serialize_entry("spec", spec)?,
+            Body::ProxyConfig(spec) => map.serialize_entry("spec", spec)?,
             Body::AuthorizationPolicy(spec) => map.serialize_entry("spec", spec)?,
             Body::PeerAuthentication(spec) => map.serialize_entry("spec", spec)?,
             Body::RequestAuthentication(spec) => map.serialize_entry("spec", spec)?,

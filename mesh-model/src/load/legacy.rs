@@ -18,7 +18,29 @@ pub(super) fn modernize(spec: &mut Value, kind: &Kind, context: &Context) {
         Kind::Gateway => {
             each(spec, "servers", &path, &mut |server, path| secret_discovery_idiom(server, path, context));
         }
+        Kind::EnvoyFilter => envoy_filter(spec, &path, context),
         _ => {}
+    }
+}
+
+/// The body of Istio 0.8 (MODEL-LEG-19): kept as it is, see `EnvoyFilter::modern`.
+fn envoy_filter(spec: &Value, path: &FieldPath, context: &Context) {
+    for (key, help) in [
+        ("workloadLabels", "write workloadSelector: {labels: ...}"),
+        ("filters", "write configPatches, each with applyTo, match and patch"),
+    ] {
+        if spec.get(key).is_none_or(Value::is_null) {
+            continue;
+        }
+        context.repair(
+            Diagnostic::warning(
+                "MODEL-LEG-19",
+                path.clone().field(key),
+                format!("`{key}` is of Istio 0.8, later ones ignore it"),
+            )
+            .help(help)
+            .at_key(),
+        );
     }
 }
 

@@ -13,7 +13,10 @@ use crate::kubernetes::{
     ServiceAccount, StatefulSet,
 };
 use crate::meta::{ObjectMeta, Origin};
-use crate::networking::{DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
+use crate::networking::{
+    DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
+    WorkloadGroup,
+};
 use crate::object::{Body, LoadState, Object};
 use crate::path::{FieldPath, Segment};
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
@@ -356,6 +359,9 @@ fn spec_fields(kind: &Kind) -> &'static [&'static str] {
         Kind::ServiceEntry => fields_of::<ServiceEntry>(),
         Kind::Sidecar => fields_of::<Sidecar>(),
         Kind::WorkloadEntry => fields_of::<WorkloadEntry>(),
+        Kind::WorkloadGroup => fields_of::<WorkloadGroup>(),
+        Kind::EnvoyFilter => fields_of::<EnvoyFilter>(),
+        Kind::ProxyConfig => fields_of::<ProxyConfig>(),
         Kind::AuthorizationPolicy => fields_of::<AuthorizationPolicy>(),
         Kind::PeerAuthentication => fields_of::<PeerAuthentication>(),
         Kind::RequestAuthentication => fields_of::<RequestAuthentication>(),
@@ -421,6 +427,9 @@ fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
         Kind::ServiceEntry => spec_of!(ServiceEntry),
         Kind::Sidecar => spec_of!(Sidecar),
         Kind::WorkloadEntry => spec_of!(WorkloadEntry),
+        Kind::WorkloadGroup => spec_of!(WorkloadGroup),
+        Kind::EnvoyFilter => spec_of!(EnvoyFilter),
+        Kind::ProxyConfig => spec_of!(ProxyConfig),
         Kind::AuthorizationPolicy => spec_of!(AuthorizationPolicy),
         Kind::PeerAuthentication => spec_of!(PeerAuthentication),
         Kind::RequestAuthentication => spec_of!(RequestAuthentication),

@@ -6,6 +6,7 @@
 
 mod access;
 mod scalar;
+mod verbatim;
 
 use super::context::{Context, Path, Step};
 use crate::common::Value;
@@ -16,6 +17,7 @@ pub(in crate::load) use scalar::is_placeholder;
 use scalar::{duration_text, names, shorten};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, Visitor};
 use std::fmt;
+use verbatim::Verbatim;
 
 /// So many problems of the kind that needs another attempt are reported before the object is given up.
 const MAX_ATTEMPTS: usize = 64;
@@ -118,17 +120,9 @@ macro_rules! integers {
 impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
     type Error = DecodeError;
 
+    /// Only a tree that is kept as it is asks for this; nothing in it is checked (MODEL-UNK-3).
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Int(value) => visitor.visit_i64(*value),
-            Value::UInt(value) => visitor.visit_u64(*value),
-            Value::Float(value) => visitor.visit_f64(*value),
-            Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::List(_) => self.deserialize_seq(visitor),
-            Value::Map(_) => self.deserialize_map(visitor),
-        }
+        Verbatim(self.value).deserialize_any(visitor)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
