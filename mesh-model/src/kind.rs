@@ -60,11 +60,11 @@ kinds! {
     PeerAuthentication = "PeerAuthentication", "security.istio.io", ["v1", "v1beta1"], "peerauthentications";
     /// security.istio.io
     RequestAuthentication = "RequestAuthentication", "security.istio.io", ["v1", "v1beta1"], "requestauthentications";
-    /// telemetry.istio.io; opaque
+    /// telemetry.istio.io
     Telemetry = "Telemetry", "telemetry.istio.io", ["v1alpha1", "v1"], "telemetries";
-    /// extensions.istio.io; opaque
+    /// extensions.istio.io
     WasmPlugin = "WasmPlugin", "extensions.istio.io", ["v1alpha1"], "wasmplugins";
-    /// extensions.istio.io; opaque
+    /// extensions.istio.io
     TrafficExtension = "TrafficExtension", "extensions.istio.io", ["v1alpha1"], "trafficextensions";
     /// core
     Namespace = "Namespace", "", ["v1"], "namespaces";

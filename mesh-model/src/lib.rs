@@ -5,6 +5,7 @@ mod macros;
 
 pub mod common;
 mod diagnostic;
+pub mod extensions;
 mod kind;
 pub mod kubernetes;
 mod load;
@@ -16,6 +17,7 @@ mod object;
 mod path;
 pub mod resolve;
 pub mod security;
+pub mod telemetry;
 pub mod validate;
 
 pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};

@@ -43,4 +43,18 @@ macro_rules! spec_enum {
     )*};
 }
 
-pub(crate) use {spec, spec_enum};
+/// A function for `deserialize_with`: a text that may be left out, and must say something when it is not.
+macro_rules! not_empty_text {
+    ($name:ident, $code:literal) => {
+        fn $name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+            let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+            if text.is_empty() {
+                let message = concat!($code, ": the text is empty\nremove the field, or fill it in");
+                return Err(serde::de::Error::custom(message));
+            }
+            Ok(text)
+        }
+    };
+}
+
+pub(crate) use {not_empty_text, spec, spec_enum};

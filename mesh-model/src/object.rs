@@ -1,6 +1,7 @@
 //! Objects of any kind.
 
 use crate::common::Value;
+use crate::extensions::{TrafficExtension, WasmPlugin};
 use crate::kind::Kind;
 use crate::kubernetes::{
     ConfigMap, DaemonSet, Deployment, EndpointSlice, Endpoints, Namespace, Node, Pod, Secret, Service,
@@ -12,6 +13,7 @@ use crate::networking::{
     WorkloadGroup,
 };
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
+use crate::telemetry::Telemetry;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// How much of what was written is in the object.
@@ -106,6 +108,9 @@ bodies! {
     AuthorizationPolicy, as_authorization_policy;
     PeerAuthentication, as_peer_authentication;
     RequestAuthentication, as_request_authentication;
+    TrafficExtension, as_traffic_extension;
+    WasmPlugin, as_wasm_plugin;
+    Telemetry, as_telemetry;
     Service, as_service;
     EndpointSlice, as_endpoint_slice;
     Pod, as_pod;
@@ -204,6 +209,9 @@ impl Serialize for Object {
             Body::AuthorizationPolicy(spec) => map.serialize_entry("spec", spec)?,
             Body::PeerAuthentication(spec) => map.serialize_entry("spec", spec)?,
             Body::RequestAuthentication(spec) => map.serialize_entry("spec", spec)?,
+            Body::TrafficExtension(spec) => map.serialize_entry("spec", spec)?,
+            Body::WasmPlugin(spec) => map.serialize_entry("spec", spec)?,
+            Body::Telemetry(spec) => map.serialize_entry("spec", spec)?,
             Body::Service(service) => {
                 map.serialize_entry("spec", &service.spec)?;
                 entry_unless_default(&mut map, "status", &service.status)?;

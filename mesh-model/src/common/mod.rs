@@ -29,6 +29,7 @@ pub use traffic::{
     ConnectionPoolSettings, H2UpgradePolicy, Http2KeepAlive, HttpRetry, HttpSettings, OutlierDetection,
     TcpKeepalive, TcpSettings,
 };
+pub(crate) use value::NAME as FREE_FORM;
 pub use value::Value;
 
 /// Labels, annotations and other string maps, in byte order of the key.

@@ -4,6 +4,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::fmt;
 
+/// What a deserializer is asked for, so that the loader knows a free-form subtree.
+pub(crate) const NAME: &str = "mesh_model::Value";
+
 /// A parsed YAML or JSON value: the content of a kind that is kept opaque.
 ///
 /// Maps keep the order of the document.
@@ -147,6 +150,9 @@ impl<'de> Deserialize<'de> for Value {
             fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
                 Value::deserialize(inner)
             }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
+                inner.deserialize_any(self)
+            }
             fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
                 Ok(Value::Bool(value))
             }
@@ -180,6 +186,6 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Map(entries))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_newtype_struct(NAME, Visitor)
     }
 }

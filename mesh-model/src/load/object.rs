@@ -7,6 +7,7 @@ use super::tree::Tree;
 use super::{Loaded, Options, Profile, legacy};
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
+use crate::extensions::{TrafficExtension, WasmPlugin};
 use crate::kind::{self, Kind, Resolved};
 use crate::kubernetes::{
     ConfigMap, DaemonSet, Deployment, EndpointSlice, Endpoints, Namespace, Node, Pod, Secret, Service,
@@ -20,6 +21,7 @@ use crate::networking::{
 use crate::object::{Body, LoadState, Object};
 use crate::path::{FieldPath, Segment};
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
+use crate::telemetry::Telemetry;
 use crate::validate::Finding;
 use serde::Deserialize;
 
@@ -365,6 +367,9 @@ fn spec_fields(kind: &Kind) -> &'static [&'static str] {
         Kind::AuthorizationPolicy => fields_of::<AuthorizationPolicy>(),
         Kind::PeerAuthentication => fields_of::<PeerAuthentication>(),
         Kind::RequestAuthentication => fields_of::<RequestAuthentication>(),
+        Kind::TrafficExtension => fields_of::<TrafficExtension>(),
+        Kind::WasmPlugin => fields_of::<WasmPlugin>(),
+        Kind::Telemetry => fields_of::<Telemetry>(),
         _ => &[],
     }
 }
@@ -433,6 +438,9 @@ fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
         Kind::AuthorizationPolicy => spec_of!(AuthorizationPolicy),
         Kind::PeerAuthentication => spec_of!(PeerAuthentication),
         Kind::RequestAuthentication => spec_of!(RequestAuthentication),
+        Kind::TrafficExtension => spec_of!(TrafficExtension),
+        Kind::WasmPlugin => spec_of!(WasmPlugin),
+        Kind::Telemetry => spec_of!(Telemetry),
         Kind::Service => root_of!(Service),
         Kind::EndpointSlice => root_of!(EndpointSlice),
         Kind::Pod => root_of!(Pod),

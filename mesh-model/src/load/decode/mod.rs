@@ -5,6 +5,7 @@
 //! the attempt; the place is then left out and the attempt repeated.
 
 mod access;
+mod free;
 mod scalar;
 mod verbatim;
 
@@ -13,6 +14,7 @@ use crate::common::Value;
 use crate::diagnostic::Diagnostic;
 use crate::path::FieldPath;
 use access::{Entries, Fields, Items, NoEntries, Single, one_entry};
+use free::Free;
 pub(in crate::load) use scalar::is_placeholder;
 use scalar::{duration_text, names, shorten};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, Visitor};
@@ -57,7 +59,8 @@ pub(in crate::load) fn decode<T: for<'de> Deserialize<'de>>(
     None
 }
 
-/// A problem found by a type's own `Deserialize`. A message may begin with the id of its rule and `: `.
+/// A problem found by a type's own `Deserialize`. A message may begin with the id of its rule and `: `, and have a
+/// second line that says what to do.
 #[derive(Debug)]
 pub(in crate::load) struct DecodeError {
     path: Option<FieldPath>,
@@ -67,16 +70,18 @@ pub(in crate::load) struct DecodeError {
 }
 
 /// Ids that types put in front of their messages.
-const CODES: &[&str] = &["MODEL-TYPE-12", "MODEL-AP-6"];
+const CODES: &[&str] = &["MODEL-TYPE-12", "MODEL-AP-6", "MODEL-RA-2", "MODEL-RA-3", "MODEL-WASM-3"];
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        let text = message.to_string();
+        let mut text = message.to_string();
+        let help = text.split_once('\n').map(|(_, help)| help.to_owned());
+        text.truncate(text.find('\n').unwrap_or(text.len()));
         let (code, message) = CODES
             .iter()
             .find_map(|code| Some((*code, text.strip_prefix(code)?.strip_prefix(": ")?.to_owned())))
             .unwrap_or(("MODEL-TYPE-18", text));
-        Self { path: None, code, message, help: None }
+        Self { path: None, code, message, help }
     }
 }
 
@@ -99,6 +104,12 @@ impl DecodeError {
     fn new(code: &'static str, message: String, help: Option<String>) -> Self {
         Self { path: None, code, message, help }
     }
+}
+
+/// A map's entry whose value must not be null.
+fn null_entry(code: &'static str) -> DecodeError {
+    let help = "remove the entry, or indent what follows under it".to_owned();
+    DecodeError::new(code, "the entry may not be null".to_owned(), Some(help))
 }
 
 #[derive(Clone, Copy)]
@@ -265,6 +276,9 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
             let text = duration_text(self)?;
             return visitor.visit_newtype_struct(IntoDeserializer::<DecodeError>::into_deserializer(text));
         }
+        if name == crate::common::FREE_FORM {
+            return Free(self.value).deserialize_any(visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -329,6 +343,8 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
     ) -> Result<V::Value, DecodeError> {
         let entries = match (self.value, name) {
             (Value::Map(entries), _) => entries.as_slice(),
+            (Value::Null, "CustomTag") => return Err(null_entry("MODEL-TEL-5")),
+            (Value::Null, "TagOverride") => return Err(null_entry("MODEL-TEL-6")),
             (Value::Null, _) => &[],
             (Value::String(text), "StringMatch") => {
                 let help = if text.ends_with(['*', '/']) {
