@@ -3,6 +3,7 @@
 mod context;
 mod decode;
 mod gaps;
+mod kinds;
 mod legacy;
 mod object;
 mod split;

@@ -3,25 +3,15 @@
 use super::context::{Context, Path, Step};
 use super::decode::{self, decode};
 use super::gaps::Gaps;
+use super::kinds::by_kind;
 use super::tree::Tree;
 use super::{Loaded, Options, Profile, legacy};
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
-use crate::extensions::{TrafficExtension, WasmPlugin};
 use crate::kind::{self, Kind, Resolved};
-use crate::kubernetes::{
-    ConfigMap, DaemonSet, Deployment, EndpointSlice, Endpoints, Namespace, Node, Pod, Secret, Service,
-    ServiceAccount, StatefulSet,
-};
 use crate::meta::{ObjectMeta, Origin};
-use crate::networking::{
-    DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
-    WorkloadGroup,
-};
 use crate::object::{Body, LoadState, Object};
 use crate::path::{FieldPath, Segment};
-use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
-use crate::telemetry::Telemetry;
 use crate::validate::Finding;
 use serde::Deserialize;
 
@@ -354,24 +344,17 @@ fn top_level_keys(root: &mut Value, kind: &Kind, context: &Context) {
 
 /// Names of the fields of a kind's `spec`.
 fn spec_fields(kind: &Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::VirtualService => fields_of::<VirtualService>(),
-        Kind::DestinationRule => fields_of::<DestinationRule>(),
-        Kind::Gateway => fields_of::<Gateway>(),
-        Kind::ServiceEntry => fields_of::<ServiceEntry>(),
-        Kind::Sidecar => fields_of::<Sidecar>(),
-        Kind::WorkloadEntry => fields_of::<WorkloadEntry>(),
-        Kind::WorkloadGroup => fields_of::<WorkloadGroup>(),
-        Kind::EnvoyFilter => fields_of::<EnvoyFilter>(),
-        Kind::ProxyConfig => fields_of::<ProxyConfig>(),
-        Kind::AuthorizationPolicy => fields_of::<AuthorizationPolicy>(),
-        Kind::PeerAuthentication => fields_of::<PeerAuthentication>(),
-        Kind::RequestAuthentication => fields_of::<RequestAuthentication>(),
-        Kind::TrafficExtension => fields_of::<TrafficExtension>(),
-        Kind::WasmPlugin => fields_of::<WasmPlugin>(),
-        Kind::Telemetry => fields_of::<Telemetry>(),
-        _ => &[],
+    macro_rules! of_spec {
+        ($ty:ty) => {
+            fields_of::<$ty>()
+        };
     }
+    macro_rules! none {
+        ($ty:ty) => {
+            &[]
+        };
+    }
+    by_kind!(kind, of_spec, none, &[])
 }
 
 /// The field names that `T` asks its deserializer for.
@@ -425,34 +408,5 @@ fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
             decode::<$ty>(&root, &path, context).unwrap_or_default().into()
         };
     }
-    match kind {
-        Kind::VirtualService => spec_of!(VirtualService),
-        Kind::DestinationRule => spec_of!(DestinationRule),
-        Kind::Gateway => spec_of!(Gateway),
-        Kind::ServiceEntry => spec_of!(ServiceEntry),
-        Kind::Sidecar => spec_of!(Sidecar),
-        Kind::WorkloadEntry => spec_of!(WorkloadEntry),
-        Kind::WorkloadGroup => spec_of!(WorkloadGroup),
-        Kind::EnvoyFilter => spec_of!(EnvoyFilter),
-        Kind::ProxyConfig => spec_of!(ProxyConfig),
-        Kind::AuthorizationPolicy => spec_of!(AuthorizationPolicy),
-        Kind::PeerAuthentication => spec_of!(PeerAuthentication),
-        Kind::RequestAuthentication => spec_of!(RequestAuthentication),
-        Kind::TrafficExtension => spec_of!(TrafficExtension),
-        Kind::WasmPlugin => spec_of!(WasmPlugin),
-        Kind::Telemetry => spec_of!(Telemetry),
-        Kind::Service => root_of!(Service),
-        Kind::EndpointSlice => root_of!(EndpointSlice),
-        Kind::Pod => root_of!(Pod),
-        Kind::Namespace => root_of!(Namespace),
-        Kind::ConfigMap => root_of!(ConfigMap),
-        Kind::Endpoints => root_of!(Endpoints),
-        Kind::ServiceAccount => root_of!(ServiceAccount),
-        Kind::Secret => root_of!(Secret),
-        Kind::Node => root_of!(Node),
-        Kind::Deployment => root_of!(Deployment),
-        Kind::StatefulSet => root_of!(StatefulSet),
-        Kind::DaemonSet => root_of!(DaemonSet),
-        _ => Body::Opaque(root),
-    }
+    by_kind!(kind, spec_of, root_of, Body::Opaque(root))
 }
