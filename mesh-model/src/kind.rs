@@ -14,7 +14,7 @@ macro_rules! kinds {
         }
 
         /// Name, group, versions (the stored one first) and plural of every known kind.
-        const TABLE: &[Entry] = &[$(Entry {
+        pub(crate) const TABLE: &[Entry] = &[$(Entry {
             kind: Kind::$variant, name: $name, group: $group, versions: &[$($version),+], plural: $plural,
         },)*];
 

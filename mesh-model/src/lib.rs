@@ -7,6 +7,7 @@ pub mod common;
 mod diagnostic;
 pub mod extensions;
 mod kind;
+mod kind_names;
 pub mod kubernetes;
 mod load;
 mod locate;
@@ -16,6 +17,8 @@ pub mod networking;
 mod object;
 mod path;
 pub mod resolve;
+#[cfg(feature = "schemars")]
+pub mod schema;
 pub mod security;
 pub mod telemetry;
 pub mod validate;

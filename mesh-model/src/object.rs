@@ -83,6 +83,18 @@ macro_rules! bodies {
             }
         )*
 
+        /// A reference to the schema of the body of `kind`, if it is typed.
+        #[cfg(feature = "schemars")]
+        pub(crate) fn body_schema(
+            kind: &Kind,
+            generator: &mut schemars::SchemaGenerator,
+        ) -> Option<schemars::Schema> {
+            match kind {
+                $(Kind::$variant => Some(generator.subschema_for::<$variant>()),)*
+                _ => None,
+            }
+        }
+
         impl Object {
             $(#[doc = concat!("What it says if it is a ", stringify!($variant), ".")]
             pub fn $accessor(&self) -> Option<&$variant> {

@@ -10,6 +10,8 @@ mod split;
 mod suggest;
 mod tree;
 
+pub(crate) use suggest::distance;
+
 use crate::diagnostic::{Diagnostic, Position, Span};
 use crate::kind::Kind;
 use crate::meta::Origin;

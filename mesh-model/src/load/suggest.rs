@@ -144,7 +144,7 @@ fn is_plural(plural: &str, singular: &str) -> bool {
 }
 
 /// Damerau-Levenshtein (adjacent transpositions), or anything above `limit` as soon as that is certain.
-fn distance(a: &str, b: &str, limit: usize) -> usize {
+pub(crate) fn distance(a: &str, b: &str, limit: usize) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
     if a.len().abs_diff(b.len()) > limit {
         return limit + 1;
