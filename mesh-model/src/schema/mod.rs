@@ -19,6 +19,7 @@ use crate::meta::ObjectMeta;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -39,12 +40,12 @@ pub fn of(kind: &Kind) -> Option<Value> {
         return None;
     }
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let metadata = generator.subschema_for::<ObjectMeta>().to_value();
+    generator.subschema_for::<ObjectMeta>();
     let body = crate::object::body_schema(kind, &mut generator).map(schemars::Schema::to_value);
     let mut defs = definitions(&mut generator, kind.is_istio());
-    if let Some(meta) = defs.get_mut("ObjectMeta") {
-        complete_metadata(meta, kind.is_cluster_scoped());
-    }
+    // The metadata of a pod template needs no name, so that this is a schema of its own.
+    let mut metadata = defs.get("ObjectMeta").cloned().unwrap_or_else(|| json!({}));
+    complete_metadata(&mut metadata, kind.is_cluster_scoped());
 
     let mut properties = Map::new();
     if kind.is_istio() {
@@ -76,7 +77,36 @@ pub fn of(kind: &Kind) -> Option<Value> {
     if kind.is_istio() {
         schema["additionalProperties"] = Value::Bool(false);
     }
+    prune(&mut schema);
     Some(schema)
+}
+
+/// Removes definitions that nothing refers to.
+fn prune(schema: &mut Value) {
+    fn references(schema: &Value, out: &mut Vec<String>) {
+        match schema {
+            Value::Object(map) => {
+                out.extend(definition_name(schema));
+                map.iter().filter(|(key, _)| *key != "$defs").for_each(|(_, value)| references(value, out));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, out)),
+            _ => {}
+        }
+    }
+    let mut used = BTreeSet::new();
+    let mut next = Vec::new();
+    references(schema, &mut next);
+    while let Some(name) = next.pop() {
+        if let Some(def) = schema.get("$defs").and_then(|defs| defs.get(&name)) {
+            if !used.contains(&name) {
+                references(def, &mut next);
+            }
+            used.insert(name);
+        }
+    }
+    if let Some(Value::Object(defs)) = schema.get_mut("$defs") {
+        defs.retain(|name, _| used.contains(name));
+    }
 }
 
 /// The schema of MeshConfig: the text under the key `mesh` of the ConfigMap `istio`.
@@ -90,6 +120,7 @@ pub fn mesh_config() -> Value {
     schema["$schema"] = DIALECT.into();
     schema["title"] = "MeshConfig".into();
     schema["$defs"] = Value::Object(defs);
+    prune(&mut schema);
     schema
 }
 

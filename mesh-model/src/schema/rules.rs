@@ -27,6 +27,10 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("Condition", &["key"]),
     ("ClaimToHeader", &["claim", "header"]),
     ("JwtHeader", &["name"]),
+    ("WorkloadGroup", &["template"]),
+    ("HttpHealthCheck", &["port"]),
+    ("TcpHealthCheck", &["port"]),
+    ("ExecHealthCheck", &["command"]),
 ];
 
 /// Fields of which at most one may be given.
@@ -48,7 +52,13 @@ const ONE_OF: &[(&str, &[&[&str]])] = &[
     ("RequestAuthentication", &[&["selector", "targetRef", "targetRefs"]]),
     ("JwtRule", &[&["jwksUri", "jwks"]]),
     ("ServiceEntry", &[&["endpoints", "workloadSelector"]]),
+    ("EnvoyFilter", &[&["workloadSelector", "targetRefs"]]),
+    ("PatchMatch", &[&["listener", "routeConfiguration", "cluster", "waypoint"]]),
+    ("ReadinessProbe", &[&["httpGet", "tcpSocket", "exec", "grpc"]]),
 ];
+
+/// Fields that load but that today's Istio does not have.
+const FORMER: &[(&str, &[&str])] = &[("EnvoyFilter", &["workloadLabels", "filters"])];
 
 /// Numbers of ports, by message and field.
 const PORTS: &[(&str, &str, u32)] = &[
@@ -70,6 +80,11 @@ pub(super) fn apply(name: &str, def: &mut Value) {
     for (_, fields) in REQUIRED.iter().filter(|(message, _)| *message == name) {
         if fields.iter().all(|field| has(def, field)) {
             def["required"] = json!(fields);
+        }
+    }
+    for (_, fields) in FORMER.iter().filter(|(message, _)| *message == name) {
+        if let Some(Value::Object(properties)) = def.get_mut("properties") {
+            properties.retain(|field, _| !fields.contains(&field.as_str()));
         }
     }
     for (_, groups) in ONE_OF.iter().filter(|(message, _)| *message == name) {

@@ -33,10 +33,11 @@ fn drop_null(map: &mut Map) {
     }
     if let Some(Value::Array(choices)) = map.get_mut("anyOf") {
         choices.retain(|choice| choice.get("type").is_none_or(|of| of != "null"));
-        if let [Value::Object(only)] = choices.as_slice() {
+        if let [only] = choices.as_slice() {
             let only = only.clone();
             map.remove("anyOf");
-            map.extend(only);
+            // `true` says nothing.
+            map.extend(only.as_object().cloned().unwrap_or_default());
         }
     }
 }

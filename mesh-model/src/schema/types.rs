@@ -1,7 +1,7 @@
 //! Schemas of the types whose YAML form is written by hand. A new one belongs here.
 
 use crate::common::{Duration, StringMatch, Timestamp, Value};
-use crate::kubernetes::IntOrString;
+use crate::kubernetes::{IntOrString, SecretText};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -47,6 +47,9 @@ schemas! {
     IntOrString, "IntOrString", {
         "description": "A port by number or by name.",
         "anyOf": [{"type": "integer", "minimum": 0, "maximum": 65535}, {"type": "string"}]
+    };
+    SecretText, "SecretText", {
+        "type": "string"
     };
 }
 
