@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod schema;
 pub mod security;
 pub mod telemetry;
+mod spans;
 pub mod validate;
 
 pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};
@@ -30,4 +31,5 @@ pub use locate::locate;
 pub use mesh_config::MeshConfig;
 pub use meta::{ObjectMeta, ObjectRef, Origin};
 pub use object::{Body, LoadState, Object, Typed};
-pub use path::{FieldPath, Segment};
+pub use path::{FieldPath, ParseFieldPathError, Segment};
+pub use spans::Spans;
