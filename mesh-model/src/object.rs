@@ -12,8 +12,10 @@ use crate::networking::{
     DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
     WorkloadGroup,
 };
+use crate::path::FieldPath;
 use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
 use crate::telemetry::Telemetry;
+use serde::Deserialize as _;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// How much of what was written is in the object.
@@ -53,6 +55,9 @@ pub struct Object {
     pub origin: Option<Origin>,
     /// How well it was read.
     pub state: LoadState,
+    /// What was written in an object of Istio and has no place in `body`, with its path: unknown fields and values
+    /// that could not be read. Written back when the object is serialized, so that reading it again finds the same.
+    pub unread: Vec<(FieldPath, Value)>,
 }
 
 macro_rules! bodies {
@@ -163,6 +168,7 @@ impl Object {
             status: None,
             origin: None,
             state: LoadState::Clean,
+            unread: Vec::new(),
         }
     }
 
@@ -204,6 +210,30 @@ fn entry_unless_default<M: SerializeMap, T: Default + PartialEq + Serialize>(
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.unread.is_empty() {
+            return self.serialize_read(serializer);
+        }
+        let mut whole = serde_yaml::to_value(Read(self))
+            .and_then(Value::deserialize)
+            .map_err(serde::ser::Error::custom)?;
+        for (path, value) in &self.unread {
+            whole.put(path.segments(), value.clone());
+        }
+        whole.serialize(serializer)
+    }
+}
+
+/// An object without what was not read.
+struct Read<'o>(&'o Object);
+
+impl Serialize for Read<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_read(serializer)
+    }
+}
+
+impl Object {
+    fn serialize_read<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("apiVersion", &self.api_version)?;
         map.serialize_entry("kind", self.kind.as_str())?;

@@ -115,6 +115,18 @@ impl<T: AsRef<str>> Document<T> {
         self.root.exact(path, target)
     }
 
+    /// The line, counted from 1, of the first of several equal keys.
+    pub(crate) fn line_of_first(&self, path: &[Segment]) -> Option<usize> {
+        let (last, around) = path.split_last()?;
+        let around: Vec<&Segment> = around.iter().collect();
+        match (last, &self.root.walk(&around)?.1.children) {
+            (Segment::Field(name) | Segment::Key(name), Children::Map(entries)) => {
+                entries.iter().find(|(key, ..)| key == name).map(|(_, range, _)| range.0.0)
+            }
+            _ => None,
+        }
+    }
+
     /// The scalar at `path` as it was written, unless it is an alias.
     pub(crate) fn scalar(&self, path: &[&Segment]) -> Option<&str> {
         let node = self.root.walk(path)?.1;

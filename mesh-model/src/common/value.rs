@@ -1,5 +1,6 @@
 //! A YAML or JSON tree.
 
+use crate::path::Segment;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::fmt;
@@ -77,6 +78,60 @@ impl Value {
             *old = new;
         } else if let Self::Map(entries) = self {
             entries.push((key.to_owned(), new));
+        }
+    }
+
+    /// The value at a path.
+    pub(crate) fn at(&self, path: &[Segment]) -> Option<&Self> {
+        path.iter().try_fold(self, |at, segment| match (segment, at) {
+            (Segment::Index(index), Self::List(items)) => items.get(*index),
+            (Segment::Field(name) | Segment::Key(name), Self::Map(_)) => at.get(name),
+            _ => None,
+        })
+    }
+
+    /// Puts `new` back to where it stood before it could not be read.
+    ///
+    /// Lists that were given as their only element, and the other way round, are passed through.
+    pub(crate) fn put(&mut self, path: &[Segment], new: Self) {
+        let Some((first, rest)) = path.split_first() else {
+            *self = new;
+            return;
+        };
+        match (first, &mut *self) {
+            (Segment::Index(0), Self::Map(_)) => self.put(rest, new),
+            (Segment::Index(index), Self::List(items)) => match items.get_mut(*index) {
+                Some(item) if !rest.is_empty() => item.put(rest, new),
+                _ => {
+                    let mut item = Self::Null;
+                    item.put(rest, new);
+                    items.insert((*index).min(items.len()), item);
+                }
+            },
+            (Segment::Field(_) | Segment::Key(_), Self::List(items)) => {
+                if items.is_empty() {
+                    items.push(Self::Map(Vec::new()));
+                }
+                if let Some(item) = items.first_mut() {
+                    item.put(path, new);
+                }
+            }
+            (Segment::Field(name) | Segment::Key(name), Self::Map(_)) => {
+                if self.get(name).is_none() {
+                    self.set(name, Self::Null);
+                }
+                if let Some(inner) = self.get_mut(name) {
+                    inner.put(rest, new);
+                }
+            }
+            (Segment::Index(_), _) => {
+                *self = Self::List(Vec::new());
+                self.put(path, new);
+            }
+            _ => {
+                *self = Self::Map(Vec::new());
+                self.put(path, new);
+            }
         }
     }
 

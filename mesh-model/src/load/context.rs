@@ -2,10 +2,29 @@
 
 use super::Profile;
 use super::gaps::Gaps;
+use crate::common::Value;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::object::LoadState;
 use crate::path::{FieldPath, Segment};
-use std::cell::{Cell, RefCell};
+use crate::spans::Document;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+
+/// A document's text, examined again only where the spelling of a value matters.
+pub(super) struct Written {
+    text: Rc<str>,
+    parsed: OnceCell<Option<Document<Rc<str>>>>,
+}
+
+impl Written {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.into(), parsed: OnceCell::new() }
+    }
+
+    pub(super) fn document(&self) -> Option<&Document<Rc<str>>> {
+        self.parsed.get_or_init(|| Document::parse(Rc::clone(&self.text))).as_ref()
+    }
+}
 
 /// Collects the findings of one object.
 pub(super) struct Context {
@@ -18,6 +37,12 @@ pub(super) struct Context {
     /// Places that could not be read: the next attempt leaves them out.
     poisoned: RefCell<Vec<FieldPath>>,
     gaps: RefCell<Gaps>,
+    /// The text, and where the object lies in it.
+    written: Option<(Rc<Written>, FieldPath)>,
+    /// The object's namespace, once it is known.
+    pub(super) namespace: RefCell<String>,
+    /// What was written and could not be read, by its path.
+    unread: RefCell<Vec<(FieldPath, Value)>>,
 }
 
 impl Context {
@@ -30,6 +55,39 @@ impl Context {
             state: Cell::new(LoadState::Clean),
             poisoned: RefCell::default(),
             gaps: RefCell::default(),
+            written: None,
+            namespace: RefCell::default(),
+            unread: RefCell::default(),
+        }
+    }
+
+    /// With the text that the object at `inside` was read from.
+    pub(super) fn written(mut self, text: &Rc<Written>, inside: &FieldPath) -> Self {
+        self.written = Some((Rc::clone(text), inside.clone()));
+        self
+    }
+
+    /// The scalar at `path` as its author wrote it, with quotes if there are any.
+    pub(super) fn spelling(&self, path: &Path<'_>) -> Option<&str> {
+        let (text, inside) = self.written.as_ref()?;
+        let document = text.document()?;
+        document.scalar(&document.written(inside.segments(), path.to_field_path().segments()))
+    }
+
+    /// Keeps a value that has no place in the object.
+    pub(super) fn keep(&self, path: FieldPath, value: Value) {
+        self.unread.borrow_mut().push((path, value));
+    }
+
+    /// Keeps what could not be read of `value`, which stands at the field `name`.
+    pub(super) fn keep_unread(&self, name: &str, value: &Value) {
+        for path in self.gaps.borrow().unread() {
+            if let Some((Segment::Field(first), rest)) = path.segments().split_first()
+                && first == name
+                && let Some(found) = value.at(rest)
+            {
+                self.unread.borrow_mut().push((path.clone(), found.clone()));
+            }
         }
     }
 
@@ -65,6 +123,7 @@ impl Context {
             Profile::Compat if self.security => LoadState::Partial,
             Profile::Compat => LoadState::Recovered,
         });
+        self.gaps.borrow_mut().unknown(&found.path);
         if found.severity == Severity::Error {
             self.gaps.borrow_mut().field(&found.path);
         }
@@ -112,8 +171,8 @@ impl Context {
         self.state.set(mark.1);
     }
 
-    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState, Gaps) {
-        (self.findings.into_inner(), self.state.get(), self.gaps.into_inner())
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState, Gaps, Vec<(FieldPath, Value)>) {
+        (self.findings.into_inner(), self.state.get(), self.gaps.into_inner(), self.unread.into_inner())
     }
 }
 

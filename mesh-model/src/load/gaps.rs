@@ -13,6 +13,8 @@ pub(super) struct Gaps {
     elements: BTreeMap<FieldPath, Vec<usize>>,
     /// Messages with a field that is probably misspelt: the right one is missing.
     misspelt: BTreeSet<FieldPath>,
+    /// Fields that are not known.
+    unknown: BTreeSet<FieldPath>,
 }
 
 fn parent(path: &FieldPath) -> FieldPath {
@@ -53,6 +55,28 @@ impl Gaps {
     /// The field at `path` is not known and probably stands for another.
     pub(super) fn field(&mut self, path: &FieldPath) {
         self.misspelt.insert(parent(path));
+    }
+
+    /// The field at `path` is not known.
+    pub(super) fn unknown(&mut self, path: &FieldPath) {
+        self.unknown.insert(path.clone());
+    }
+
+    /// Everything that is in the text and not in the object, but nothing twice.
+    pub(super) fn unread(&self) -> Vec<&FieldPath> {
+        let mut all: Vec<&FieldPath> = self.lost.iter().chain(&self.unknown).collect();
+        all.sort_unstable();
+        all.dedup();
+        // A path sorts right before all that lie within it.
+        let mut around: Option<&FieldPath> = None;
+        all.retain(|path| {
+            let inside = around.is_some_and(|around| path.segments().starts_with(around.segments()));
+            if !inside {
+                around = Some(path);
+            }
+            !inside
+        });
+        all
     }
 
     /// Turns a path of the object into one of the text.

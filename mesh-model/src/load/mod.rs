@@ -245,7 +245,9 @@ fn load_source(index: usize, source: &Source<'_>, options: &Options, loaded: &mu
                 options.limits.max_documents
             );
             loaded.diagnostics.push(
-                Diagnostic::error("MODEL-DOC-LIMIT", FieldPath::new(), message).of(None, Some(&origin)),
+                Diagnostic::error("MODEL-DOC-LIMIT", FieldPath::new(), message)
+                    .help("split it, or raise the limit")
+                    .of(None, Some(&origin)),
             );
             return;
         }
@@ -290,7 +292,7 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, load
     }
     let before = loaded.objects.len();
     match tree::parse(&chunk.text, &options.limits) {
-        Ok(tree) => object::build(tree, origin, options, loaded),
+        Ok(tree) => object::build(tree, &chunk.text, origin, options, loaded),
         Err(error) => loaded.diagnostics.push(syntax_error(&error, chunk, origin)),
     }
     for object in loaded.objects.iter_mut().skip(before) {
@@ -300,7 +302,8 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, load
 
 fn syntax_error(error: &tree::TreeError, chunk: &split::Chunk<'_>, origin: &Origin) -> Diagnostic {
     let code = if error.limit { "MODEL-DOC-LIMIT" } else { "MODEL-DOC-SYNTAX" };
-    let mut found = Diagnostic::error(code, FieldPath::new(), error.message.clone());
+    let help = if error.limit { "split it, or raise the limit" } else { syntax_help(&error.message) };
+    let mut found = Diagnostic::error(code, FieldPath::new(), error.message.clone()).help(help);
     if !error.limit && has_placeholder(&chunk.text) {
         found = Diagnostic::error(
             "MODEL-DOC-12",
@@ -321,6 +324,26 @@ fn syntax_error(error: &tree::TreeError, chunk: &split::Chunk<'_>, origin: &Orig
         found.span = Some(Span { start: at, end: at });
     }
     found
+}
+
+/// What is usually behind a complaint of the YAML parser.
+fn syntax_help(message: &str) -> &'static str {
+    let has = |text: &str| message.contains(text);
+    if has("mapping values are not allowed") {
+        "put a value with `: ` in it in quotes, or write the key on a line of its own"
+    } else if has("cannot start any token") {
+        "put a value that begins with a special character in quotes"
+    } else if has("flow ") || has("',' or") {
+        "close the bracket, or put the value in quotes"
+    } else if has("alias") || has("anchor") {
+        "put a value that begins with `*` or `&` in quotes"
+    } else if has("quoted scalar") {
+        "close the quotes"
+    } else if has("mapping key must be a scalar") {
+        "write a name before the `:`"
+    } else {
+        "compare the indentation of this line with its neighbours"
+    }
 }
 
 /// `{{ … }}`, `${…}`, or `key: [text]more` (MODEL-DOC-12).

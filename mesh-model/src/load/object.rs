@@ -1,6 +1,6 @@
 //! Turns a document's tree into objects.
 
-use super::context::{Context, Path, Step};
+use super::context::{Context, Path, Step, Written};
 use super::decode::{self, decode};
 use super::gaps::Gaps;
 use super::kinds::by_kind;
@@ -14,12 +14,14 @@ use crate::object::{Body, LoadState, Object};
 use crate::path::{FieldPath, Segment};
 use crate::validate::Finding;
 use serde::Deserialize;
+use std::rc::Rc;
 
 /// Adds the objects of one document to `loaded`.
-pub(super) fn build(tree: Tree, origin: &Origin, options: &Options, loaded: &mut Loaded) {
+pub(super) fn build(tree: Tree, text: &str, origin: &Origin, options: &Options, loaded: &mut Loaded) {
     let Tree { value, duplicates } = tree;
     let first = loaded.objects.len();
-    document(value, origin.clone(), options, None, loaded);
+    let written = Rc::new(Written::new(text));
+    document(value, &written, origin.clone(), options, None, loaded);
     // A key given twice is refused by Istio's reader; which value was meant cannot be known (MODEL-DOC-3).
     for path in duplicates {
         let owner = loaded.objects.iter_mut().skip(first).find(|object| {
@@ -30,13 +32,15 @@ pub(super) fn build(tree: Tree, origin: &Origin, options: &Options, loaded: &mut
             Some(Segment::Field(key)) => key.clone(),
             _ => String::new(),
         };
-        let mut found = Diagnostic::error(
-            "MODEL-DOC-3",
-            path.clone(),
-            format!("the key `{key}` is given twice, the last one is used"),
-        )
-        .at_key()
-        .of(None, Some(origin));
+        let earlier = written.document().and_then(|document| document.line_of_first(path.segments()));
+        let message = match earlier {
+            Some(line) => format!("the key `{key}` is given twice, first on line {}", origin.line + line - 1),
+            None => format!("the key `{key}` is given twice"),
+        };
+        let mut found = Diagnostic::error("MODEL-DOC-3", path.clone(), message)
+            .help("remove one of the two; the last one is used")
+            .at_key()
+            .of(None, Some(origin));
         if let Some(object) = owner {
             let skip = object.origin.as_ref().map_or(0, |origin| origin.path.segments().len());
             found.path = FieldPath::from_segments(path.segments().get(skip..).unwrap_or(&[]).to_vec());
@@ -58,6 +62,7 @@ type Inherited<'i> = Option<(&'i str, &'i str)>;
 
 fn document(
     mut root: Value,
+    written: &Rc<Written>,
     origin: Origin,
     options: &Options,
     inherited: Inherited<'_>,
@@ -67,7 +72,11 @@ fn document(
         |loaded: &mut Loaded, found: Diagnostic| loaded.diagnostics.push(found.of(None, Some(&origin)));
     let Value::Map(entries) = &root else {
         let message = format!("expected an object with `apiVersion` and `kind`, found {}", root.type_name());
-        fail(loaded, Diagnostic::error("MODEL-DOC-9", FieldPath::new(), message));
+        let help = match &root {
+            Value::List(_) => "put the objects under `items` of a `kind: List`, or write `---` between them",
+            _ => "write `apiVersion`, `kind`, `metadata` and `spec`",
+        };
+        fail(loaded, Diagnostic::error("MODEL-DOC-9", FieldPath::new(), message).help(help));
         return;
     };
     let text =
@@ -83,10 +92,19 @@ fn document(
                 (None, _) => "`apiVersion` is",
                 _ => "`kind` is",
             };
-            let mut found = Diagnostic::error("MODEL-DOC-9", FieldPath::new(), format!("{missing} missing"));
-            if let Some(whole) = fragment_of(entries) {
-                found = found.help(format!("this looks like a fragment of a {whole} spec"));
-            }
+            let found = if is_front_matter(entries) {
+                Diagnostic::info(
+                    "MODEL-SEED-34",
+                    FieldPath::new(),
+                    "the front matter of a page has no `apiVersion` and `kind` and is passed over",
+                )
+            } else {
+                let help = match fragment_of(entries) {
+                    Some(whole) => format!("this looks like a fragment of a {whole} spec"),
+                    None => "write them first, such as `apiVersion: networking.istio.io/v1`".to_owned(),
+                };
+                Diagnostic::error("MODEL-DOC-9", FieldPath::new(), format!("{missing} missing")).help(help)
+            };
             fail(loaded, found);
             return;
         }
@@ -97,7 +115,7 @@ fn document(
             for (index, item) in items.into_iter().enumerate() {
                 let origin =
                     Origin { path: origin.path.clone().field("items").index(index), ..origin.clone() };
-                document(item, origin, options, Some((&api_version, &item_kind)), loaded);
+                document(item, written, origin, options, Some((&api_version, &item_kind)), loaded);
             }
             return;
         }
@@ -105,7 +123,18 @@ fn document(
             return;
         }
     }
-    object(root, api_version, &kind, origin, options, loaded);
+    object(root, api_version, &kind, written, origin, options, loaded);
+}
+
+/// True for the head of a Markdown page (MODEL-SEED-34).
+pub(super) fn is_front_matter(entries: &[(String, Value)]) -> bool {
+    let has = |name: &str| entries.iter().any(|(key, _)| key == name);
+    has("title")
+        && ["categories", "tags", "date", "author", "layout", "description", "draft", "slug", "weight"]
+            .into_iter()
+            .any(has)
+        && !has("apiVersion")
+        && !has("kind")
 }
 
 /// What a document without `kind` seems to be part of (MODEL-DOC-9).
@@ -116,8 +145,17 @@ fn fragment_of(entries: &[(String, Value)]) -> Option<&'static str> {
         ("servers", "Gateway"),
         ("trafficPolicy", "DestinationRule"),
         ("subsets", "DestinationRule"),
+        ("loadBalancer", "DestinationRule"),
+        ("connectionPool", "DestinationRule"),
+        ("outlierDetection", "DestinationRule"),
         ("rules", "AuthorizationPolicy"),
         ("egress", "Sidecar"),
+        ("resolution", "ServiceEntry"),
+        ("endpoints", "ServiceEntry"),
+        ("tls", "VirtualService"),
+        ("tcp", "VirtualService"),
+        ("match", "VirtualService"),
+        ("route", "VirtualService"),
         ("hosts", "VirtualService"),
         ("host", "DestinationRule"),
     ]
@@ -129,6 +167,7 @@ fn object(
     mut root: Value,
     api_version: String,
     kind_name: &str,
+    written: &Rc<Written>,
     origin: Origin,
     options: &Options,
     loaded: &mut Loaded,
@@ -175,7 +214,7 @@ fn object(
         }
         Resolved::Unknown => Kind::Other(kind_name.to_owned()),
     };
-    let mut context = Context::new(options.profile, kind.is_security(), false);
+    let mut context = Context::new(options.profile, kind.is_security(), false).written(written, &origin.path);
     for found in early {
         context.note(found);
     }
@@ -184,14 +223,15 @@ fn object(
     let metadata = metadata(&mut root, &kind, options, &context);
     let status =
         if kind.is_istio() { root.remove("status").filter(|status| !status.is_null()) } else { None };
+    metadata.namespace.clone_into(&mut context.namespace.borrow_mut());
     if kind.is_istio() {
         top_level_keys(&mut root, &kind, &context);
     }
     // Metadata has many fields that only a server writes; `spec` is examined key by key.
     context.check_unknown = kind.is_istio();
     let body = body(root, &kind, &context);
-    let (mut findings, state, gaps) = context.finish();
-    let mut object = Object { api_version, kind, metadata, body, status, origin: None, state };
+    let (mut findings, state, gaps, unread) = context.finish();
+    let mut object = Object { api_version, kind, metadata, body, status, origin: None, state, unread };
     if options.validate {
         validate(&mut object, &gaps, options, &mut findings);
     }
@@ -226,6 +266,7 @@ fn metadata(root: &mut Value, kind: &Kind, options: &Options, context: &Context)
     let base = root_path.child(Step::Field("metadata"));
     let raw = root.remove("metadata").unwrap_or_default();
     let mut metadata: ObjectMeta = decode(&raw, &base, context).unwrap_or_default();
+    context.keep_unread("metadata", &raw);
     let path = |field: &str| FieldPath::new().field("metadata").field(field);
     if metadata.name.is_empty() {
         let found = Diagnostic::error("MODEL-META-1", path("name"), "the object has no name");
@@ -267,11 +308,14 @@ fn metadata(root: &mut Value, kind: &Kind, options: &Options, context: &Context)
     }
     if kind.is_cluster_scoped() {
         if !metadata.namespace.is_empty() {
-            context.note(Diagnostic::warning(
-                "MODEL-META-3",
-                path("namespace"),
-                format!("a {kind} has no namespace, `{}` is ignored", metadata.namespace),
-            ));
+            context.note(
+                Diagnostic::warning(
+                    "MODEL-META-3",
+                    path("namespace"),
+                    format!("a {kind} has no namespace, `{}` is ignored", metadata.namespace),
+                )
+                .help("remove it"),
+            );
             metadata.namespace.clear();
         }
     } else if metadata.namespace.is_empty() {
@@ -327,6 +371,7 @@ fn top_level_keys(root: &mut Value, kind: &Kind, context: &Context) {
             );
             spec.push((key, value));
         } else {
+            context.keep(at.clone(), value);
             let found =
                 Diagnostic::error("MODEL-DOC-5", at, format!("unknown top-level key `{key}`")).at_key();
             context.dropped(if known.contains(&key.as_str()) {
@@ -390,17 +435,18 @@ fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
     let path = Path::root();
     let spec_path = path.child(Step::Field("spec"));
     if kind.requires_spec() && root.get("spec").is_none_or(Value::is_null) {
-        context.reject(Diagnostic::error(
-            "MODEL-DOC-8",
-            FieldPath::new(),
-            format!("a {kind} needs a `spec`"),
-        ));
+        context.reject(
+            Diagnostic::error("MODEL-DOC-8", FieldPath::new(), format!("a {kind} needs a `spec`"))
+                .help("add `spec:` with its fields below, two blanks further in"),
+        );
     }
     macro_rules! spec_of {
         ($ty:ty) => {{
             let mut spec = root.remove("spec").unwrap_or_default();
             legacy::modernize(&mut spec, kind, context);
-            decode::<$ty>(&spec, &spec_path, context).unwrap_or_default().into()
+            let read = decode::<$ty>(&spec, &spec_path, context).unwrap_or_default();
+            context.keep_unread("spec", &spec);
+            read.into()
         }};
     }
     macro_rules! root_of {

@@ -8,6 +8,7 @@ mod access;
 mod free;
 mod scalar;
 mod verbatim;
+mod yaml11;
 
 use super::context::{Context, Path, Step};
 use crate::common::Value;
@@ -51,11 +52,14 @@ pub(in crate::load) fn decode<T: for<'de> Deserialize<'de>>(
             }
         }
     }
-    context.reject(Diagnostic::error(
-        "MODEL-API-2",
-        base.to_field_path(),
-        format!("more than {MAX_ATTEMPTS} fields cannot be read, the rest is not examined"),
-    ));
+    context.reject(
+        Diagnostic::error(
+            "MODEL-API-2",
+            base.to_field_path(),
+            format!("more than {MAX_ATTEMPTS} fields cannot be read, the rest is not examined"),
+        )
+        .help("correct those that are named, and check again"),
+    );
     None
 }
 
@@ -81,7 +85,12 @@ impl de::Error for DecodeError {
             .iter()
             .find_map(|code| Some((*code, text.strip_prefix(code)?.strip_prefix(": ")?.to_owned())))
             .unwrap_or(("MODEL-TYPE-18", text));
-        Self { path: None, code, message, help }
+        let usual = match code {
+            "MODEL-TYPE-12" => "keep one of the three",
+            "MODEL-AP-6" => "remove the field, or name what it is to match",
+            _ => "write a time such as 2024-05-01T12:00:00Z",
+        };
+        Self { path: None, code, message, help: help.or_else(|| Some(usual.to_owned())) }
     }
 }
 
@@ -139,27 +148,7 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let value = match self.value {
             Value::Bool(value) => *value,
-            Value::String(text) => {
-                // The Kubernetes reader follows YAML 1.1 (MODEL-DOC-10).
-                let meant = match text.to_ascii_lowercase().as_str() {
-                    "true" | "yes" | "on" | "y" => Some(true),
-                    "false" | "no" | "off" | "n" => Some(false),
-                    _ => None,
-                };
-                if let Some(meant) = meant {
-                    self.context.repair(
-                        Diagnostic::warning(
-                            "MODEL-DOC-10",
-                            self.path.to_field_path(),
-                            format!("expected a boolean, found `{}`", shorten(text)),
-                        )
-                        .help(format!("write {meant} without quotes")),
-                    );
-                } else {
-                    self.mismatch("a boolean");
-                }
-                meant.unwrap_or(false)
-            }
+            Value::String(text) => self.boolean(text),
             _ => {
                 self.mismatch("a boolean");
                 false
@@ -215,7 +204,9 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.value {
             Value::String(text) => {
-                if self.context.check_unknown && is_placeholder(text) {
+                if yaml11::kind(text).is_some() {
+                    self.not_a_string(text);
+                } else if self.context.check_unknown && is_placeholder(text) {
                     self.context.lost(
                         Diagnostic::error(
                             "MODEL-DOC-12",
@@ -347,20 +338,28 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
             (Value::Null, "TagOverride") => return Err(null_entry("MODEL-TEL-6")),
             (Value::Null, _) => &[],
             (Value::String(text), "StringMatch") => {
-                let help = if text.ends_with(['*', '/']) {
-                    format!("write {{prefix: \"{}\"}} or {{exact: \"{text}\"}}", text.trim_end_matches('*'))
-                } else {
-                    format!("write {{exact: \"{text}\"}}")
-                };
-                self.wrapped(
-                    "MODEL-TYPE-13",
-                    format!(
-                        "expected one of `exact`, `prefix` and `regex`, found the string `{}`",
-                        shorten(text)
-                    ),
-                    &help,
+                let found = format!(
+                    "expected one of `exact`, `prefix` and `regex`, found the string `{}`",
+                    shorten(text)
                 );
+                if self.path.last_field() == "uri" && text.ends_with(['*', '/']) {
+                    // As an exact path it would hardly ever match; what was meant is not certain.
+                    let help = format!(
+                        "write {{prefix: \"{}\"}}, or {{exact: \"{text}\"}} for that path alone",
+                        text.trim_end_matches('*')
+                    );
+                    return Err(DecodeError::new("MODEL-TYPE-13", found, Some(help)));
+                }
+                self.wrapped("MODEL-TYPE-13", found, &format!("write {{exact: \"{text}\"}}"));
                 return one_entry(visitor, "exact", text.clone());
+            }
+            (Value::String(text), "PortSelector") if text.parse::<u32>().is_ok() => {
+                self.wrapped(
+                    "MODEL-TYPE-18",
+                    format!("expected `number`, found the string `{}`", shorten(text)),
+                    &format!("write {{number: {text}}}"),
+                );
+                return one_entry(visitor, "number", text.parse::<u32>().unwrap_or_default());
             }
             (Value::Int(number), "PortSelector") => {
                 let help = format!("write {{number: {number}}}");

@@ -1,5 +1,6 @@
 //! Scalars: what may stand for what, and how it is reported.
 
+use super::yaml11::{self, Kind};
 use super::{DecodeError, Decoder};
 use crate::common::{Duration, Value};
 use crate::diagnostic::Diagnostic;
@@ -15,14 +16,17 @@ impl Decoder<'_, '_> {
         if let (true, Value::List(items)) = (expected.starts_with("a string"), self.value)
             && let [Value::String(text)] = items.as_slice()
         {
-            self.context.lost(Diagnostic::error(
-                "MODEL-DOC-12",
-                path,
-                format!(
-                    "expected a string, found a list; `[{}]` looks like an unexpanded placeholder",
-                    shorten(text)
-                ),
-            ));
+            self.context.lost(
+                Diagnostic::error(
+                    "MODEL-DOC-12",
+                    path,
+                    format!(
+                        "expected a string, found a list; `[{}]` looks like an unexpanded placeholder",
+                        shorten(text)
+                    ),
+                )
+                .help("fill it in, and write it without brackets"),
+            );
             return;
         }
         let code = if matches!(self.value, Value::List(_) | Value::Map(_)) {
@@ -30,7 +34,65 @@ impl Decoder<'_, '_> {
         } else {
             "MODEL-TYPE-18"
         };
-        self.context.lost(Diagnostic::error(code, path, format!("expected {expected}, found {found}")));
+        let help = match expected {
+            "a boolean" => "write true or false",
+            "a string" => "write one text, in quotes where it has special characters",
+            "a whole number" | "a number" => "write it in digits, without a unit",
+            "a port number" => "write a number of 1..65535",
+            _ => "write its fields below it, further in, one `name: value` a line",
+        };
+        let found = Diagnostic::error(code, path, format!("expected {expected}, found {found}"));
+        self.context.lost(found.help(help));
+    }
+
+    /// `true` and `false`, and what else YAML 1.1 reads as them (MODEL-DOC-10).
+    pub(super) fn boolean(&self, text: &str) -> bool {
+        let meant = match yaml11::kind(text) {
+            Some(Kind::Bool(meant)) => Some(meant),
+            _ => match text.to_ascii_lowercase().as_str() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            },
+        };
+        let Some(meant) = meant else {
+            self.mismatch("a boolean");
+            return false;
+        };
+        // Without quotes it is a boolean for the Kubernetes reader.
+        if self.context.spelling(self.path) != Some(text) {
+            let message = format!("expected a boolean, found the string `{}`", shorten(text));
+            self.context.repair(
+                Diagnostic::warning("MODEL-DOC-10", self.path.to_field_path(), message)
+                    .help(format!("write {meant} without quotes")),
+            );
+        }
+        meant
+    }
+
+    /// A text that the Kubernetes reader, which follows YAML 1.1, takes for something else unless it is in quotes.
+    pub(super) fn not_a_string(&self, text: &str) {
+        if self.context.spelling(self.path) != Some(text) {
+            return;
+        }
+        let what = match yaml11::kind(text) {
+            Some(Kind::Bool(meant)) => format!("the boolean {meant}"),
+            Some(Kind::Number(number)) => format!("the number {number}"),
+            None => return,
+        };
+        let message = format!("expected a string, found `{}`, which is read as {what}", shorten(text));
+        self.context.repair(
+            Diagnostic::warning(self.string_code(), self.path.to_field_path(), message)
+                .help(format!("write \"{text}\" in quotes")),
+        );
+    }
+
+    fn string_code(&self) -> &'static str {
+        match self.path.last_field() {
+            "ports" | "notPorts" | "values" | "notValues" => "MODEL-TYPE-19",
+            _ if self.path.is_map_entry_of(&["labels", "annotations", "matchLabels"]) => "MODEL-META-4",
+            _ => "MODEL-DOC-10",
+        }
     }
 
     pub(super) fn integer(&self, low: i128, high: i128) -> i128 {
@@ -40,7 +102,12 @@ impl Decoder<'_, '_> {
             #[allow(clippy::cast_possible_truncation, reason = "only whole numbers that fit take this arm")]
             Value::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => *value as i128,
             Value::String(text) => {
-                if let Ok(value) = text.parse::<i64>() {
+                if let (Some(Kind::Number(value)), true) =
+                    (yaml11::kind(text), self.context.spelling(self.path) == Some(text))
+                {
+                    self.octal(text, value);
+                    i128::from(value)
+                } else if let Ok(value) = text.parse::<i64>() {
                     self.context.repair(
                         Diagnostic::warning(
                             "MODEL-TYPE-18",
@@ -63,12 +130,27 @@ impl Decoder<'_, '_> {
         if (low..=high).contains(&number) {
             return number;
         }
-        self.context.lost(Diagnostic::error(
-            "MODEL-TYPE-18",
-            self.path.to_field_path(),
-            format!("{number} is outside {low}..{high}"),
-        ));
+        self.context.lost(
+            Diagnostic::error(
+                "MODEL-TYPE-18",
+                self.path.to_field_path(),
+                format!("{number} is outside {low}..{high}"),
+            )
+            .help("write a number of that range"),
+        );
         low.max(0)
+    }
+
+    /// `0755` is 493, which is seldom known.
+    fn octal(&self, text: &str, value: i64) {
+        let plain = text.replace('_', "");
+        if plain.parse() != Ok(value) {
+            let message =
+                format!("`{}` begins with 0 and is read as the octal number {value}", shorten(text));
+            let help = format!("write {value}, or {} if that is meant", plain.trim_start_matches(['0', '+']));
+            self.context
+                .note(Diagnostic::warning("MODEL-DOC-10", self.path.to_field_path(), message).help(help));
+        }
     }
 
     pub(super) fn string(&self) -> Option<String> {
@@ -76,16 +158,13 @@ impl Decoder<'_, '_> {
             Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_) => self.value.scalar_text()?,
             _ => return None,
         };
-        let code = match self.path.last_field() {
-            "ports" | "notPorts" | "values" | "notValues" => "MODEL-TYPE-19",
-            _ if self.path.is_map_entry_of(&["labels", "annotations", "matchLabels"]) => "MODEL-META-4",
-            _ => "MODEL-DOC-10",
-        };
+        // `1.0` is another number's text than `1`, and as a text it is what was meant.
+        let text = self.context.spelling(self.path).map_or(text, str::to_owned);
         self.context.repair(
             Diagnostic::warning(
-                code,
+                self.string_code(),
                 self.path.to_field_path(),
-                format!("expected a string, found {} `{text}`", self.value.type_name()),
+                format!("expected a string, found {} `{}`", self.value.type_name(), shorten(&text)),
             )
             .help(format!("write \"{text}\" in quotes")),
         );
@@ -132,6 +211,9 @@ pub(super) fn duration_text(decoder: Decoder<'_, '_>) -> Result<String, DecodeEr
                         .ok()
                         .and_then(|value| i64::try_from(value.as_nanos()).ok())
                         .map(|nanos| format!("write {}", Duration::from_nanos(nanos)))
+                        .or_else(|| {
+                            Some("write a number and a unit, such as 500ms, 10s, 5m or 1h".to_owned())
+                        })
                 };
                 fail(error.to_string(), help)
             }
@@ -140,7 +222,14 @@ pub(super) fn duration_text(decoder: Decoder<'_, '_>) -> Result<String, DecodeEr
             format!("`{number}` is not a duration: a unit is missing"),
             Some(format!("write {number}s for seconds")),
         ),
-        other => fail(format!("expected a duration such as `10s`, found {}", other.type_name()), None),
+        Value::Float(number) => fail(
+            format!("`{number}` is not a duration: a unit is missing"),
+            Some(format!("write {number}s for seconds")),
+        ),
+        other => fail(
+            format!("expected a duration such as `10s`, found {}", other.type_name()),
+            Some("write a number and a unit, such as 500ms, 10s, 5m or 1h".to_owned()),
+        ),
     }
 }
 
