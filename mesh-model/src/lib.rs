@@ -20,8 +20,8 @@ pub mod resolve;
 #[cfg(feature = "schemars")]
 pub mod schema;
 pub mod security;
-pub mod telemetry;
 mod spans;
+pub mod telemetry;
 pub mod validate;
 
 pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};
