@@ -71,9 +71,9 @@ spec:
         "
 x.yaml:8:7: error[MODEL-VS-50]: VirtualService shop/reviews: spec.http[0].route: the weights add up to 0, at least one must be positive
   help: write weight: 50 for each
-x.yaml:8:44: warning[MODEL-ANA-6]: VirtualService shop/reviews: spec.http[0].route[0].destination.subset: no DestinationRule defines the subset `v1` of `reviews.shop.svc.cluster.local` (IST0101)
+x.yaml:8:44: error[MODEL-ANA-6]: VirtualService shop/reviews: spec.http[0].route[0].destination.subset: no DestinationRule defines the subset `v1` of `reviews.shop.svc.cluster.local` (IST0101)
   help: requests to it are answered with 503; add a DestinationRule with the subset
-x.yaml:9:44: warning[MODEL-ANA-6]: VirtualService shop/reviews: spec.http[0].route[1].destination.subset: no DestinationRule defines the subset `v2` of `reviews.shop.svc.cluster.local` (IST0101)
+x.yaml:9:44: error[MODEL-ANA-6]: VirtualService shop/reviews: spec.http[0].route[1].destination.subset: no DestinationRule defines the subset `v2` of `reviews.shop.svc.cluster.local` (IST0101)
   help: requests to it are answered with 503; add a DestinationRule with the subset
 ",
     );
@@ -163,9 +163,9 @@ spec:
     hosts: ['*']
 ",
         "
-x.yaml:6:14: warning[MODEL-ANA-7]: VirtualService shop/reviews: spec.gateways[0]: there is no Gateway `public` in the namespace `shop` (IST0101)
+x.yaml:6:14: error[MODEL-ANA-7]: VirtualService shop/reviews: spec.gateways[0]: there is no Gateway `public` in the namespace `shop` (IST0101)
   help: there is one in `istio-system`, write istio-system/public
-x.yaml:9:44: warning[MODEL-ANA-6]: VirtualService shop/reviews: spec.http[0].route[0].destination.subset: no DestinationRule defines the subset `v3` of `reviews.shop.svc.cluster.local` (IST0101)
+x.yaml:9:44: error[MODEL-ANA-6]: VirtualService shop/reviews: spec.http[0].route[0].destination.subset: no DestinationRule defines the subset `v3` of `reviews.shop.svc.cluster.local` (IST0101)
   help: requests to it are answered with 503; defined are v1, v2
 ",
     );

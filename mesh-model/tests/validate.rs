@@ -166,7 +166,7 @@ fn analyze(file: &str) {
         }
     }
     assert!(failures.is_empty(), "{failures}");
-    assert!(loaded.diagnostics.iter().all(|found| found.span.is_some() && !found.is_error()));
+    assert!(loaded.diagnostics.iter().all(|found| found.span.is_some()));
 }
 
 #[test]

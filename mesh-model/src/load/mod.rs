@@ -192,7 +192,9 @@ pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options
     note_duplicates(&mut loaded);
     note_unknown_kinds(&mut loaded);
     if options.analyze {
-        loaded.diagnostics.append(&mut crate::validate::analyze(&loaded.objects));
+        loaded
+            .diagnostics
+            .append(&mut crate::validate::analyze_with(&loaded.objects, &options.settings));
     }
     crate::locate::locate(&mut loaded.diagnostics, &sources);
     sort(&mut loaded.diagnostics);

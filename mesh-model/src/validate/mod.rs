@@ -27,7 +27,7 @@ mod traffic;
 mod virtual_service;
 mod workload_entry;
 
-pub use analyze::analyze;
+pub use analyze::{analyze, analyze_with};
 
 use crate::diagnostic::Diagnostic;
 use crate::object::{Body, Object};
@@ -42,11 +42,17 @@ pub struct Settings {
     pub root_namespace: String,
     /// Services without `addresses` get virtual IPs (MODEL-SE-6); on.
     pub auto_allocate_addresses: bool,
+    /// What the names of Services end with; `cluster.local`.
+    pub cluster_domain: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { root_namespace: "istio-system".to_owned(), auto_allocate_addresses: true }
+        Self {
+            root_namespace: "istio-system".to_owned(),
+            auto_allocate_addresses: true,
+            cluster_domain: "cluster.local".to_owned(),
+        }
     }
 }
 

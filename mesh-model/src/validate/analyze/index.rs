@@ -1,32 +1,54 @@
 //! What can be referred to.
 
+use super::by_host::ByHost;
+use super::workloads::Workloads;
+use crate::common::Protocol;
 use crate::kind::Kind;
 use crate::mesh_config::MeshConfig;
-use crate::networking::{Gateway, VirtualService};
+use crate::networking::{DestinationRule, Gateway, VirtualService};
 use crate::object::{Body, Object};
 use crate::resolve::Visibility;
 use crate::resolve::names::{full_name, service_name};
+use crate::validate::Settings;
 use std::collections::{BTreeSet, HashMap};
 
-pub(super) const DOMAIN: &str = "cluster.local";
-
 /// A service under one host.
-pub(super) struct Service {
-    pub(super) ports: BTreeSet<u32>,
+pub(super) struct Service<'o> {
+    /// The Service or ServiceEntry.
+    pub(super) object: &'o Object,
+    pub(super) ports: Vec<(u32, Protocol)>,
     pub(super) visibility: Visibility,
 }
 
-/// The subsets defined for one host.
-#[derive(Default)]
-pub(super) struct Subsets<'o> {
-    pub(super) names: BTreeSet<&'o str>,
+impl Service<'_> {
+    pub(super) fn is_kubernetes(&self) -> bool {
+        self.object.kind == Kind::Service
+    }
+}
+
+/// A DestinationRule for one host.
+pub(super) struct Rule<'o> {
+    pub(super) object: &'o Object,
+    pub(super) spec: &'o DestinationRule,
+    pub(super) visibility: Visibility,
 }
 
 pub(super) struct Index<'o> {
+    pub(super) objects: &'o [Object],
     pub(super) mesh: MeshConfig,
-    services: HashMap<String, Vec<Service>>,
-    subsets: HashMap<String, Subsets<'o>>,
-    gateways: HashMap<(&'o str, &'o str), &'o Gateway>,
+    /// The cluster domain.
+    pub(super) domain: &'o str,
+    /// The root namespace.
+    pub(super) root: String,
+    /// Places of all objects, the oldest first (MODEL-META-5, MODEL-RES-32).
+    pub(super) by_age: Vec<usize>,
+    pub(super) workloads: Workloads<'o>,
+    services: ByHost<Service<'o>>,
+    /// Namespaces that have a Service of the name, the first two in order.
+    service_names: HashMap<&'o str, BTreeSet<&'o str>>,
+    knows_kubernetes: bool,
+    rules: ByHost<Rule<'o>>,
+    gateways: HashMap<(&'o str, &'o str), (&'o Object, &'o Gateway)>,
     /// The first namespace, in order, that has a Gateway of the name.
     gateway_names: HashMap<&'o str, &'o str>,
     /// Gateways of the Gateway API, which a VirtualService may also name.
@@ -35,11 +57,23 @@ pub(super) struct Index<'o> {
 }
 
 impl<'o> Index<'o> {
-    pub(super) fn new(objects: &'o [Object]) -> Self {
+    pub(super) fn new(objects: &'o [Object], settings: &'o Settings) -> Self {
+        let mesh = mesh(objects, &settings.root_namespace);
+        let root = match mesh.root_namespace.as_str() {
+            "" => settings.root_namespace.clone(),
+            root => root.to_owned(),
+        };
         let mut index = Self {
-            mesh: mesh(objects),
-            services: HashMap::new(),
-            subsets: HashMap::new(),
+            objects,
+            mesh,
+            domain: &settings.cluster_domain,
+            root,
+            by_age: by_age(objects),
+            workloads: Workloads::default(),
+            services: ByHost::default(),
+            service_names: HashMap::new(),
+            knows_kubernetes: false,
+            rules: ByHost::default(),
             gateways: HashMap::new(),
             gateway_names: HashMap::new(),
             foreign_gateways: BTreeSet::new(),
@@ -55,26 +89,29 @@ impl<'o> Index<'o> {
         let (namespace, name) = (object.metadata.namespace.as_str(), object.metadata.name.as_str());
         match &object.body {
             Body::Service(service) => {
-                let host = service_name(name, namespace, DOMAIN).to_ascii_lowercase();
-                let ports = service.spec.ports.iter().map(|port| port.port).collect();
+                let host = service_name(name, namespace, self.domain).to_ascii_lowercase();
+                let ports = service.spec.ports.iter().map(|port| (port.port, port.istio_protocol())).collect();
                 let visibility = Visibility::of(object, &self.mesh);
-                self.services.entry(host).or_default().push(Service { ports, visibility });
+                self.services.add(&host, Service { object, ports, visibility });
+                self.service_names.entry(name).or_default().insert(namespace);
+                self.knows_kubernetes = true;
             }
             Body::ServiceEntry(entry) => {
+                let visibility = Visibility::of(object, &self.mesh);
                 for host in &entry.hosts {
-                    let ports = entry.ports.iter().map(|port| port.number).collect();
-                    let visibility = Visibility::of(object, &self.mesh);
-                    let services = self.services.entry(host.to_ascii_lowercase()).or_default();
-                    services.push(Service { ports, visibility });
+                    let protocol = |text: &str| Protocol::parse(text).unwrap_or_default();
+                    let ports = entry.ports.iter().map(|port| (port.number, protocol(&port.protocol))).collect();
+                    let service = Service { object, ports, visibility: visibility.clone() };
+                    self.services.add(&host.to_ascii_lowercase(), service);
                 }
             }
             Body::DestinationRule(rule) => {
-                let host = full_name(&rule.host, namespace, DOMAIN).to_ascii_lowercase();
-                let subsets = self.subsets.entry(host).or_default();
-                subsets.names.extend(rule.subsets.iter().map(|subset| subset.name.as_str()));
+                let visibility = Visibility::of(object, &self.mesh);
+                let host = self.full_name(&rule.host, namespace);
+                self.rules.add(&host, Rule { object, spec: rule, visibility });
             }
             Body::Gateway(gateway) => {
-                self.gateways.insert((namespace, name), gateway);
+                self.gateways.insert((namespace, name), (object, gateway));
                 let first = self.gateway_names.entry(name).or_insert(namespace);
                 *first = namespace.min(*first);
             }
@@ -84,36 +121,61 @@ impl<'o> Index<'o> {
             Body::Opaque(_) if object.kind == Kind::Other("Gateway".to_owned()) => {
                 self.foreign_gateways.insert((namespace, name));
             }
-            _ => {}
+            _ => self.workloads.add(object),
         }
     }
 
-    /// False when the services are not among the objects at all.
-    pub(super) fn knows_services(&self) -> bool {
-        !self.services.is_empty()
+    /// The full name of a host in a rule of `namespace`, in lower case.
+    pub(super) fn full_name(&self, host: &str, namespace: &str) -> String {
+        full_name(host, namespace, self.domain).to_ascii_lowercase()
+    }
+
+    /// The full name of a Service, in lower case.
+    pub(super) fn service_name(&self, name: &str, namespace: &str) -> String {
+        service_name(name, namespace, self.domain).to_ascii_lowercase()
+    }
+
+    /// False when the services that `host` can be among are not among the objects at all: those of Kubernetes for a
+    /// name in the cluster domain, those and ServiceEntries for any other.
+    pub(super) fn knows_services(&self, host: &str) -> bool {
+        let cluster = host
+            .strip_suffix(self.domain)
+            .and_then(|rest| rest.strip_suffix('.'))
+            .is_some_and(|rest| rest.ends_with(".svc"));
+        self.knows_kubernetes || (!cluster && !self.services.is_empty())
+    }
+
+    /// The services of that very name.
+    pub(super) fn services_named(&self, host: &str) -> &[Service<'o>] {
+        self.services.get(host)
     }
 
     /// The services that `host` means to a rule of `namespace`: those of that name, else of the longest wildcard.
-    pub(super) fn services(&self, host: &str, namespace: &str) -> Vec<&Service> {
-        let visible = |key: &str| -> Vec<&Service> {
-            let all = self.services.get(key).into_iter().flatten();
-            all.filter(|service| service.visibility.includes(namespace)).collect()
-        };
-        let found = visible(host);
-        if !found.is_empty() {
-            return found;
-        }
-        covering(host).map(|wide| visible(&wide)).find(|found| !found.is_empty()).unwrap_or_default()
+    pub(super) fn services<'a>(&'a self, host: &'a str, namespace: &str) -> Vec<&'a Service<'o>> {
+        let visible = |all: &[Service<'o>]| all.iter().any(|service| service.visibility.includes(namespace));
+        let found = self.services.covering(host).find(|all| visible(all));
+        found.unwrap_or_default().iter().filter(|service| service.visibility.includes(namespace)).collect()
     }
 
-    /// The subsets of `host`, by any DestinationRule for it or for a wildcard that covers it.
-    pub(super) fn subsets(&self, host: &str) -> BTreeSet<&'o str> {
-        let rules =
-            std::iter::once(host.to_owned()).chain(covering(host)).filter_map(|key| self.subsets.get(&key));
-        rules.flat_map(|subsets| subsets.names.iter().copied()).collect()
+    /// The Service that `host` is the name of together with its namespace, `name.namespace`, which is not completed
+    /// (MODEL-RES-1): its full name.
+    pub(super) fn half_named(&self, host: &str) -> Option<String> {
+        let (name, namespace) = host.split_once('.').filter(|(_, rest)| !rest.contains('.'))?;
+        let full = self.service_name(name, namespace);
+        self.services_named(&full).iter().any(Service::is_kubernetes).then_some(full)
     }
 
-    pub(super) fn gateway(&self, namespace: &str, name: &str) -> Option<&'o Gateway> {
+    /// A namespace other than `namespace` that has a Service of that name.
+    pub(super) fn service_elsewhere(&self, name: &str, namespace: &str) -> Option<&'o str> {
+        self.service_names.get(name)?.iter().copied().find(|other| *other != namespace)
+    }
+
+    /// The DestinationRules for `host`, or for a wildcard that covers it; the most specific host first.
+    pub(super) fn rules<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Rule<'o>> {
+        self.rules.covering(host).flatten()
+    }
+
+    pub(super) fn gateway(&self, namespace: &str, name: &str) -> Option<(&'o Object, &'o Gateway)> {
         self.gateways.get(&(namespace, name)).copied()
     }
 
@@ -135,22 +197,32 @@ impl<'o> Index<'o> {
     }
 }
 
-/// The wildcards that cover `host`, the longest first.
-fn covering(host: &str) -> impl Iterator<Item = String> {
-    let bare = host.strip_prefix('*').unwrap_or(host);
-    // No valid name is longer.
-    let bare = if bare.len() > 255 { "" } else { bare };
-    bare.char_indices()
-        .map(|(at, _)| at)
-        .chain([bare.len()])
-        .filter_map(move |at| Some(format!("*{}", bare.get(at..)?)))
+/// Places of the objects, the oldest first; those without a timestamp are newer than all others, and among themselves
+/// in order of input.
+fn by_age(objects: &[Object]) -> Vec<usize> {
+    let mut order: Vec<(usize, &Object)> = objects.iter().enumerate().collect();
+    let age = |object: &Object| {
+        let time = object.metadata.creation_timestamp;
+        (time.is_none(), time)
+    };
+    order.sort_by(|(_, a), (_, b)| {
+        age(a).cmp(&age(b)).then_with(|| match a.metadata.creation_timestamp {
+            None => std::cmp::Ordering::Equal,
+            Some(_) => {
+                let name = |object: &Object| (object.metadata.name.clone(), object.metadata.namespace.clone());
+                name(a).cmp(&name(b))
+            }
+        })
+    });
+    order.into_iter().map(|(at, _)| at).collect()
 }
 
-/// The mesh configuration, without what is wrong in it.
-fn mesh(objects: &[Object]) -> MeshConfig {
-    let text = objects.iter().find_map(|object| {
+/// The mesh configuration, without what is wrong in it: the ConfigMap `istio` of the root namespace, else of any.
+fn mesh(objects: &[Object], root: &str) -> MeshConfig {
+    let mut texts = objects.iter().filter_map(|object| {
         let config = object.as_config_map().filter(|_| object.metadata.name == "istio")?;
-        config.data.get("mesh")
+        Some((object.metadata.namespace == root, config.data.get("mesh")?))
     });
-    text.map_or_else(MeshConfig::default, |text| crate::load::mesh_config(text).0)
+    let text = texts.clone().find(|(in_root, _)| *in_root).or_else(|| texts.next());
+    text.map_or_else(MeshConfig::default, |(_, text)| crate::load::mesh_config(text).0)
 }

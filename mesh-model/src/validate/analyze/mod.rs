@@ -1,9 +1,16 @@
 //! References between objects (section 5.17 of the model reference, the checks that need configuration only).
 
+mod by_host;
 mod conflicts;
+mod delegates;
+mod destination_hosts;
+mod destinations;
 mod gateways;
-mod hosts;
 mod index;
+mod ingress_subsets;
+mod scope;
+mod servers;
+mod workloads;
 
 use super::report::Report;
 use super::{Finding, Settings};
@@ -17,19 +24,35 @@ use index::Index;
 /// |---|---|---|
 /// | a gateway that does not exist | `MODEL-ANA-7` | IST0101 |
 /// | a gateway that serves none of the hosts | `MODEL-ANA-8` | IST0132 |
+/// | a Gateway that Istio makes for itself | `MODEL-ANA-9` | IST0165 |
 /// | a destination or mirror whose host is no service | `MODEL-ANA-2` | IST0101 |
 /// | a destination without port on a service with several | `MODEL-ANA-3` | IST0112 |
 /// | a port that the service does not have | `MODEL-ANA-4` | IST0101 |
+/// | a route through a gateway that chooses no subset, where rules for sidecars do | `MODEL-ANA-5` | IST0140 |
 /// | a subset that no DestinationRule defines | `MODEL-ANA-6` | IST0101 |
 /// | two VirtualServices for one host on sidecars | `MODEL-ANA-10` | IST0109 |
 /// | a DestinationRule for a host that is no service | `MODEL-ANA-13` | IST0174 |
 /// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
 /// | a delegate that does not exist, or is none | `MODEL-VS-14` | |
+/// | `tls` rules on a server that takes TLS off, `http` rules on one that does not | `MODEL-VS-61` | |
+/// | rules for gateways only, for a Service of the cluster | `MODEL-PIT-3` | |
+/// | `name.namespace` as a host, which is not completed | `MODEL-RES-1` | |
 ///
-/// All are warnings: Istio admits each object by itself. The annotation `galley.istio.io/analyze-suppress` silences
-/// an object, by Istio's codes or `*`. Where no Service and no ServiceEntry is given, hosts are not looked at: the
-/// services are then known to somebody else. Names are completed with the cluster domain `cluster.local`; the
-/// defaults of `exportTo` are taken from the ConfigMap `istio`.
+/// The severity is Istio's own. An error here says that requests will fail or that an object has no effect; it does not
+/// make the object unusable, as Istio admits each object by itself: [`LoadState`](crate::LoadState) does not depend on
+/// it. The annotation `galley.istio.io/analyze-suppress` silences an object, by Istio's codes or `*`.
+///
+/// # What is not among the objects
+///
+/// What may be known to somebody else is not missed:
+///
+/// | not given at all | not looked at |
+/// |---|---|
+/// | Services | hosts in the cluster domain |
+/// | Services and ServiceEntries | hosts |
+///
+/// The defaults of `exportTo` are taken from the ConfigMap `istio`. Names are completed with the cluster domain
+/// `cluster.local`, and the root namespace is `istio-system`, unless [`analyze_with`] is told otherwise.
 ///
 /// The findings are in the order of the objects, and not located yet: see [`locate`](crate::locate), or
 /// [`Options::analyze`](crate::Options).
@@ -55,18 +78,24 @@ use index::Index;
 /// assert_eq!(found[0].message, "there is no Gateway `public` in the namespace `istio-system` (IST0101)");
 /// ```
 pub fn analyze(objects: &[Object]) -> Vec<Diagnostic> {
-    let index = Index::new(objects);
-    let settings = Settings::default();
-    let mut conflicts = conflicts::Conflicts::new(objects, &index);
+    analyze_with(objects, &Settings::default())
+}
+
+/// Like [`analyze`], for another cluster domain or root namespace. A root namespace in the mesh configuration wins.
+pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> {
+    let index = Index::new(objects, settings);
+    let mut conflicts = conflicts::Conflicts::new(&index);
+    let subsets = ingress_subsets::IngressSubsets::new(&index);
     let mut all = Vec::new();
     for (at, object) in objects.iter().enumerate() {
-        let mut report = Report::new(object, &settings);
+        let mut report = Report::new(object, settings);
         match &object.body {
             Body::VirtualService(service) => {
                 gateways::check(&mut report, service, &index);
-                hosts::virtual_service(&mut report, service, &index);
+                servers::check(&mut report, service, &index);
+                destinations::virtual_service(&mut report, service, &index, &subsets);
             }
-            Body::DestinationRule(rule) => hosts::destination_rule(&mut report, rule, &index),
+            Body::DestinationRule(rule) => destination_hosts::check(&mut report, rule, &index),
             _ => {}
         }
         conflicts.report(at, &mut report);
