@@ -1,7 +1,6 @@
 //! What can be referred to.
 
 use super::by_host::ByHost;
-use super::workloads::Workloads;
 use crate::common::Protocol;
 use crate::kind::Kind;
 use crate::mesh_config::MeshConfig;
@@ -42,7 +41,6 @@ pub(super) struct Index<'o> {
     pub(super) root: String,
     /// Places of all objects, the oldest first (MODEL-META-5, MODEL-RES-32).
     pub(super) by_age: Vec<usize>,
-    pub(super) workloads: Workloads<'o>,
     services: ByHost<Service<'o>>,
     /// Namespaces that have a Service of the name, the first two in order.
     service_names: HashMap<&'o str, BTreeSet<&'o str>>,
@@ -69,7 +67,6 @@ impl<'o> Index<'o> {
             domain: &settings.cluster_domain,
             root,
             by_age: by_age(objects),
-            workloads: Workloads::default(),
             services: ByHost::default(),
             service_names: HashMap::new(),
             knows_kubernetes: false,
@@ -121,7 +118,7 @@ impl<'o> Index<'o> {
             Body::Opaque(_) if object.kind == Kind::Other("Gateway".to_owned()) => {
                 self.foreign_gateways.insert((namespace, name));
             }
-            _ => self.workloads.add(object),
+            _ => {}
         }
     }
 

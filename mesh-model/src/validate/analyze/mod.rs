@@ -10,7 +10,6 @@ mod index;
 mod ingress_subsets;
 mod scope;
 mod servers;
-mod workloads;
 
 use super::report::Report;
 use super::{Finding, Settings};
