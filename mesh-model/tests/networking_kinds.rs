@@ -263,6 +263,137 @@ configPatches:
 fn current_istio_drops_the_body_of_0_8_so_strict_refuses_it_model_leg_19() {
     let loaded = load([Source::new("x.yaml", LEGACY)], &Options::strict());
     assert_eq!(loaded.objects[0].state, LoadState::Rejected);
-    let old: Vec<_> = loaded.diagnostics.iter().filter(|found| found.code == "MODEL-LEG-19").collect();
-    assert!(old.iter().all(|found| found.is_error()) && old.len() == 2, "{old:#?}");
+    let refused = loaded.diagnostics.iter().filter(|found| found.is_error());
+    let refused: Vec<_> = refused.map(|found| (found.code, found.path.to_string())).collect();
+    assert_eq!(
+        refused,
+        [("MODEL-LEG-19", "spec.filters".to_owned()), ("MODEL-LEG-19", "spec.workloadLabels".to_owned())]
+    );
+}
+
+/// Codes and paths of the findings that are not remarks.
+fn told(text: &str) -> Vec<(String, String)> {
+    let told = read(text).diagnostics.into_iter().filter(|found| found.severity > Severity::Info);
+    told.map(|found| (format!("{} {}", found.severity, found.code), found.path.to_string())).collect()
+}
+
+fn pairs(count: usize) -> String {
+    (0..count).map(|number| format!("k{number}: '1'")).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn limits_of_workload_groups_and_entries_model_wg_2_model_we_2_model_we_4_model_we_5() {
+    let group = |labels, annotations| {
+        told(&format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: {{name: machines, namespace: shop}}
+spec:
+  metadata: {{labels: {{{}}}, annotations: {{{}}}}}
+  template: {{}}
+",
+            pairs(labels),
+            pairs(annotations)
+        ))
+    };
+    assert_eq!(group(256, 256), []);
+    let error = |path: &str, code: &str| (format!("error {code}"), path.to_owned());
+    assert_eq!(
+        group(257, 257),
+        [error("spec.metadata.annotations", "MODEL-WG-2"), error("spec.metadata.labels", "MODEL-WG-2")]
+    );
+    let entry = |over: usize| {
+        let ports: Vec<_> = (0..128 + over).map(|number| format!("p{number}: 80")).collect();
+        told(&format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {{name: machine, namespace: shop}}
+spec:
+  address: {}
+  network: {}
+  locality: {}
+  serviceAccount: {}
+  labels: {{{}}}
+  ports: {{{}}}
+",
+            // 63 characters and a dot, four times.
+            format!("{}.", "a".repeat(63)).repeat(4).trim_end_matches('.').to_owned() + &"b".repeat(over * 2),
+            "n".repeat(2048 + over),
+            "l".repeat(2048 + over),
+            "s".repeat(253 + over),
+            pairs(256 + over),
+            ports.join(", "),
+        ))
+    };
+    assert_eq!(entry(0), []);
+    let codes: Vec<_> = entry(1).into_iter().map(|(code, path)| format!("{code} {path}")).collect();
+    assert_eq!(
+        codes,
+        [
+            "error MODEL-WE-2 spec.address",
+            "error MODEL-WE-2 spec.address",
+            "error MODEL-WE-5 spec.labels",
+            "error MODEL-WE-5 spec.locality",
+            "error MODEL-WE-5 spec.network",
+            "error MODEL-WE-4 spec.ports",
+            "error MODEL-WE-5 spec.serviceAccount",
+        ]
+    );
+    let name = |length: usize| {
+        told(&format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {{name: machine, namespace: shop}}
+spec: {{address: 10.0.0.1, ports: {{{}: 80}}}}
+",
+            "a".repeat(length)
+        ))
+    };
+    assert_eq!(name(62), []);
+    for length in [63, 64] {
+        assert_eq!(name(length), [error(&format!("spec.ports{{{}}}", "a".repeat(length)), "MODEL-WE-4")]);
+    }
+}
+
+#[test]
+fn long_environment_variables_are_refused_model_pc_1() {
+    let config = |length: usize| {
+        told(&format!(
+            "
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: {{name: all, namespace: shop}}
+spec: {{environmentVariables: {{A: {}}}}}
+",
+            "v".repeat(length)
+        ))
+    };
+    assert_eq!(config(2048), []);
+    assert_eq!(config(2049), [("error MODEL-PC-1".to_owned(), "spec.environmentVariables{A}".to_owned())]);
+}
+
+#[test]
+fn a_version_too_long_to_be_read_is_only_warned_of_model_ef_4() {
+    let filter = |pattern: String| {
+        told(&format!(
+            "
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {{name: lua, namespace: shop}}
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    match: {{proxy: {{proxyVersion: '{pattern}'}}}}
+    patch: {{operation: REMOVE}}
+"
+        ))
+    };
+    assert_eq!(filter("1".repeat(1024)), []);
+    let path = "spec.configPatches[0].match.proxy.proxyVersion".to_owned();
+    // Nobody compiles it then.
+    assert_eq!(filter("(".repeat(1025)), [("warning MODEL-EF-4".to_owned(), path.clone())]);
+    assert_eq!(filter("(".repeat(1024)), [("error MODEL-EF-4".to_owned(), path)]);
 }

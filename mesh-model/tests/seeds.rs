@@ -9,6 +9,7 @@
 )]
 
 use mesh_model::common::StringMatch;
+use mesh_model::networking::envoy_filter::PatchOperation;
 use mesh_model::{Body, LoadState, Loaded, Options, Severity, Source, load};
 use std::path::PathBuf;
 
@@ -55,7 +56,8 @@ const TOLD: &[(&str, &[&str])] = &[
     ("004-0195", &["warning MODEL-LEG-10"]),
     ("004-0207", &["warning MODEL-LEG-10"]),
     ("004-0228", &["warning MODEL-LEG-10"]),
-    ("004-0318", &["warning MODEL-LEG-19", "warning MODEL-LEG-19"]),
+    // MODEL-SEED-32
+    ("004-0318", &["warning MODEL-LEG-19", "warning MODEL-LEG-20", "warning MODEL-LEG-19"]),
     // MODEL-SEED-1 and MODEL-SEED-2
     ("004-0453", &["warning MODEL-SEED-1", "warning MODEL-TYPE-25"]),
     // MODEL-SEED-13
@@ -162,6 +164,16 @@ fn repaired_resources_mean_what_the_documents_say() {
     let rule = loaded.objects[0].as_destination_rule().unwrap();
     let outlier = rule.traffic_policy.as_ref().unwrap().outlier_detection.as_ref().unwrap();
     assert!(outlier.consecutive_5xx_errors.is_some() && outlier.interval.is_some());
+    // MODEL-SEED-32
+    let loaded = seed(&files, "004-0318");
+    let filter = loaded.objects[0].as_envoy_filter().unwrap().modern();
+    assert_eq!(filter.workload_selector.unwrap().labels["app"], "reviews");
+    let change = filter.config_patches[0].patch.as_ref().unwrap();
+    assert_eq!(change.operation, PatchOperation::InsertFirst);
+    assert_eq!(
+        change.value.as_ref().unwrap().get("config").unwrap().get("inlineCode").unwrap().as_str(),
+        Some("... lua code .\n")
+    );
     // MODEL-SEED-17
     let loaded = seed(&files, "003-0343");
     let fault = loaded.objects[0].as_virtual_service().unwrap().http[0].fault.clone().unwrap();

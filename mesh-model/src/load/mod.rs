@@ -191,10 +191,11 @@ pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options
     }
     note_duplicates(&mut loaded);
     note_unknown_kinds(&mut loaded);
+    if options.validate {
+        note_internals(&mut loaded);
+    }
     if options.analyze {
-        loaded
-            .diagnostics
-            .append(&mut crate::validate::analyze_with(&loaded.objects, &options.settings));
+        loaded.diagnostics.append(&mut crate::validate::analyze_with(&loaded.objects, &options.settings));
     }
     crate::locate::locate(&mut loaded.diagnostics, &sources);
     sort(&mut loaded.diagnostics);
@@ -413,4 +414,17 @@ fn note_unknown_kinds(loaded: &mut Loaded) {
         }
     }
     loaded.diagnostics.append(&mut found);
+}
+
+/// An EnvoyFilter depends on internals of Istio: one remark for all of them (MODEL-EF-1).
+fn note_internals(loaded: &mut Loaded) {
+    if let Some(object) = loaded.objects.iter().find(|object| object.kind == Kind::EnvoyFilter) {
+        let found = Diagnostic::info(
+            "MODEL-EF-1",
+            FieldPath::new().field("spec"),
+            "an EnvoyFilter changes what Istio generates, which may differ in its next version",
+        )
+        .help("prefer Istio's other resources where they can say it, and look at it again with each version");
+        loaded.diagnostics.push(found.of(Some(object.reference()), object.origin.as_ref()));
+    }
 }

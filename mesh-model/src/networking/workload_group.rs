@@ -61,7 +61,7 @@ spec! {
 
     /// A header of a probe's request.
     pub struct HttpHeader {
-        /// Letters, digits, `-` and `_`.
+        /// Letters, digits and `-`.
         pub name: String,
         /// May be empty.
         pub value: String,

@@ -12,10 +12,12 @@
 mod analyze;
 mod authorization_policy;
 mod destination_rule;
+mod envoy_filter;
 mod gateway;
 mod kubernetes;
 mod load_balancer;
 mod names;
+mod proxy_config;
 mod re2;
 mod report;
 mod selector;
@@ -26,6 +28,7 @@ mod tls;
 mod traffic;
 mod virtual_service;
 mod workload_entry;
+mod workload_group;
 
 pub use analyze::{analyze, analyze_with};
 
@@ -90,6 +93,9 @@ pub(crate) fn findings(object: &Object, settings: &Settings) -> Vec<Finding> {
         Body::ServiceEntry(spec) => service_entry::check(&mut report, spec),
         Body::Sidecar(spec) => sidecar::check(&mut report, spec),
         Body::WorkloadEntry(spec) => workload_entry::check(&mut report, spec),
+        Body::WorkloadGroup(spec) => workload_group::check(&mut report, spec),
+        Body::EnvoyFilter(spec) => envoy_filter::check(&mut report, spec),
+        Body::ProxyConfig(spec) => proxy_config::check(&mut report, spec),
         Body::AuthorizationPolicy(spec) => authorization_policy::check(&mut report, spec),
         Body::Service(service) => kubernetes::service(&mut report, service),
         Body::EndpointSlice(slice) => kubernetes::endpoint_slice(&mut report, slice),

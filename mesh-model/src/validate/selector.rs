@@ -117,9 +117,13 @@ pub(super) fn policy_targets(
             .at_key();
         target_ref(report, &at, target);
     }
-    let at = at.field("targetRefs");
+    target_refs(report, &at.field("targetRefs"), list);
+}
+
+/// `targetRefs` of a policy or an EnvoyFilter.
+pub(super) fn target_refs(report: &mut Report<'_>, at: &At<'_>, list: &[TargetRef]) {
     if list.len() > 16 {
-        report.error("MODEL-SEL-7", &at, format!("{} targets are given, at most 16 are allowed", list.len()));
+        report.error("MODEL-SEL-7", at, format!("{} targets are given, at most 16 are allowed", list.len()));
     }
     for (index, target) in list.iter().enumerate() {
         target_ref(report, &at.index(index), target);

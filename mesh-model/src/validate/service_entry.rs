@@ -246,6 +246,7 @@ fn endpoint(
         }
     }
     labels(report, code, &at.field("labels"), &found.labels);
+    workload_entry::sizes(report, at, found);
     workload_entry::locality(report, at, found);
 }
 

@@ -184,8 +184,11 @@ pub(super) fn shorten(text: &str) -> String {
     short
 }
 
+/// The names to choose from; INVALID stands for none.
 pub(super) fn names(variants: &[&str]) -> String {
-    variants.join(", ")
+    let mut names = variants.to_vec();
+    names.retain(|name| *name != "INVALID");
+    names.join(", ")
 }
 
 /// A duration in a form the type accepts, or the error with the nearest valid form.

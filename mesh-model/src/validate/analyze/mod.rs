@@ -5,6 +5,7 @@ mod conflicts;
 mod delegates;
 mod destination_hosts;
 mod destinations;
+mod envoy_filters;
 mod gateways;
 mod index;
 mod ingress_subsets;
@@ -32,6 +33,8 @@ use index::Index;
 /// | two VirtualServices for one host on sidecars | `MODEL-ANA-10` | IST0109 |
 /// | a DestinationRule for a host that is no service | `MODEL-ANA-13` | IST0174 |
 /// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
+/// | a patch that has no effect | `MODEL-EF-11` | IST0152, IST0153, IST0154 |
+/// | a patch that depends on the order of EnvoyFilters | `MODEL-EF-12` | IST0151, IST0155 |
 /// | a delegate that does not exist, or is none | `MODEL-VS-14` | |
 /// | `tls` rules on a server that takes TLS off, `http` rules on one that does not | `MODEL-VS-61` | |
 /// | rules for gateways only, for a Service of the cluster | `MODEL-PIT-3` | |
@@ -85,6 +88,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
     let index = Index::new(objects, settings);
     let mut conflicts = conflicts::Conflicts::new(&index);
     let subsets = ingress_subsets::IngressSubsets::new(&index);
+    let mut patches = envoy_filters::Patches::default();
     let mut all = Vec::new();
     for (at, object) in objects.iter().enumerate() {
         let mut report = Report::new(object, settings);
@@ -95,6 +99,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
                 destinations::virtual_service(&mut report, service, &index, &subsets);
             }
             Body::DestinationRule(rule) => destination_hosts::check(&mut report, rule, &index),
+            Body::EnvoyFilter(filter) => patches.check(&mut report, filter),
             _ => {}
         }
         conflicts.report(at, &mut report);
