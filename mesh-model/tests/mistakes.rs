@@ -412,8 +412,8 @@ x.yaml:9:7: error[MODEL-GV-4]: ServiceRole default/b: kind: `ServiceRole` of `rb
   help: write AuthorizationPolicy
 x.yaml:14:18: error[MODEL-DOC-12]: Gateway default/{{ .Values.name }}: metadata.name: `{{ .Values.name }}` is an unexpanded placeholder
   help: render the template before it is read
-x.yaml:21:1: error[MODEL-DOC-SYNTAX]: did not find expected node content
-  help: compare the indentation of this line with its neighbours
+x.yaml:20:13: error[MODEL-DOC-SYNTAX]: the `[` is not closed
+  help: add `]`
 ",
     );
 }

@@ -8,6 +8,7 @@ mod legacy;
 mod object;
 mod split;
 mod suggest;
+mod syntax;
 mod tree;
 
 pub(crate) use suggest::distance;
@@ -304,49 +305,29 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, load
 }
 
 fn syntax_error(error: &tree::TreeError, chunk: &split::Chunk<'_>, origin: &Origin) -> Diagnostic {
-    let code = if error.limit { "MODEL-DOC-LIMIT" } else { "MODEL-DOC-SYNTAX" };
-    let help = if error.limit { "split it, or raise the limit" } else { syntax_help(&error.message) };
-    let mut found = Diagnostic::error(code, FieldPath::new(), error.message.clone()).help(help);
-    if !error.limit && has_placeholder(&chunk.text) {
-        found = Diagnostic::error(
+    if error.limit {
+        let found = Diagnostic::error("MODEL-DOC-LIMIT", FieldPath::new(), error.message.clone());
+        return found.help("split it, or raise the limit").of(None, Some(origin));
+    }
+    let syntax::Syntax { message, help, range, line, columns } = syntax::explain(&chunk.text, error);
+    let found = if has_placeholder(&chunk.text) {
+        Diagnostic::error(
             "MODEL-DOC-12",
             FieldPath::new(),
-            format!("the document has an unexpanded placeholder and is not YAML: {}", error.message),
+            format!("the document has an unexpanded placeholder and is not YAML: {message}"),
         )
-        .help("render the template, or fill in the bracketed names, before it is read");
-    } else if !error.limit && chunk.text.lines().any(|line| line.starts_with('\t')) {
-        found = found.help("YAML is indented with blanks, not tabs");
-    }
-    let mut found = found.of(None, Some(origin));
-    if let Some((line, column, byte)) = error.position {
-        let at = Position {
-            line: (chunk.line + line).saturating_sub(1),
-            column,
-            byte: chunk.start + byte.min(chunk.text.len()),
-        };
-        found.span = Some(Span { start: at, end: at });
-    }
-    found
-}
-
-/// What is usually behind a complaint of the YAML parser.
-fn syntax_help(message: &str) -> &'static str {
-    let has = |text: &str| message.contains(text);
-    if has("mapping values are not allowed") {
-        "put a value with `: ` in it in quotes, or write the key on a line of its own"
-    } else if has("cannot start any token") {
-        "put a value that begins with a special character in quotes"
-    } else if has("flow ") || has("',' or") {
-        "close the bracket, or put the value in quotes"
-    } else if has("alias") || has("anchor") {
-        "put a value that begins with `*` or `&` in quotes"
-    } else if has("quoted scalar") {
-        "close the quotes"
-    } else if has("mapping key must be a scalar") {
-        "write a name before the `:`"
+        .help("render the template, or fill in the bracketed names, before it is read")
     } else {
-        "compare the indentation of this line with its neighbours"
-    }
+        Diagnostic::error("MODEL-DOC-SYNTAX", FieldPath::new(), message).help(help)
+    };
+    let mut found = found.of(None, Some(origin));
+    let at = |column: usize, byte: usize| Position {
+        line: (chunk.line + line).saturating_sub(1),
+        column,
+        byte: chunk.start + byte,
+    };
+    found.span = Some(Span { start: at(columns.0, range.start), end: at(columns.1, range.end) });
+    found
 }
 
 /// `{{ … }}`, `${…}`, or `key: [text]more` (MODEL-DOC-12).

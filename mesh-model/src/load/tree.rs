@@ -14,6 +14,8 @@ pub(super) struct TreeError {
     pub(super) message: String,
     /// Line and column from 1, and byte offset, within the document.
     pub(super) position: Option<(usize, usize, usize)>,
+    /// What the parser was reading, and where that begins.
+    pub(super) context: Option<(String, Option<(usize, usize)>)>,
     pub(super) limit: bool,
 }
 
@@ -41,6 +43,7 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Tree, TreeError> {
                 limits.max_document_bytes
             ),
             position: None,
+            context: None,
             limit: true,
         });
     }
@@ -62,17 +65,32 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Tree, TreeError> {
         Err(error) => {
             let position = error.location().map(|at| (at.line(), at.column(), at.index()));
             if let Some(what) = budget.exceeded.get() {
-                return Err(TreeError { message: what.to_owned(), position, limit: true });
+                return Err(TreeError { message: what.to_owned(), position, context: None, limit: true });
             }
             let full = error.to_string();
             let recursion = full.starts_with("recursion limit") || full.starts_with("repetition limit");
             let message = match full.split_once(" at line ") {
                 Some((head, _)) if position.is_some() => head.to_owned(),
-                _ => full,
+                _ => full.clone(),
             };
-            Err(TreeError { message, position, limit: recursion })
+            let context = full.get(message.len()..).and_then(context);
+            Err(TreeError { message, position, context, limit: recursion })
         }
     }
+}
+
+/// The construct that the parser names behind its complaint: ` at line 3 column 1, while parsing a flow sequence at line
+/// 2 column 8`.
+fn context(tail: &str) -> Option<(String, Option<(usize, usize)>)> {
+    let (_, words) = tail.split_once(", ")?;
+    let mark = words.rsplit_once(" at line ").and_then(|(words, mark)| {
+        let (line, column) = mark.split_once(" column ")?;
+        Some((words, (line.parse().ok()?, column.parse().ok()?)))
+    });
+    Some(match mark {
+        Some((words, mark)) => (words.to_owned(), Some(mark)),
+        None => (words.to_owned(), None),
+    })
 }
 
 #[derive(Clone, Copy)]
