@@ -279,6 +279,8 @@ spec:
       values: [a]
 ",
         "
+x.yaml:5:3: info[MODEL-PIT-24]: AuthorizationPolicy shop/readers: spec: because of this policy all workloads of the namespace `shop` refuse what no ALLOW policy allows
+  help: to refuse some requests only, write action: DENY and what is to be refused
 x.yaml:7:5: warning[MODEL-AP-18]: AuthorizationPolicy shop/readers: spec.rules[1]: `from` and `to` are two rules, of which either is enough
   help: remove the `-` before `to` if both must hold
 x.yaml:7:33: warning[MODEL-AP-18]: AuthorizationPolicy shop/readers: spec.rules[1].to[0].operation.methods[0]: `get` never matches, methods are upper case

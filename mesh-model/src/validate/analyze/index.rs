@@ -1,6 +1,7 @@
 //! What can be referred to.
 
 use super::by_host::ByHost;
+use super::workloads::Workloads;
 use crate::common::Protocol;
 use crate::kind::Kind;
 use crate::mesh_config::MeshConfig;
@@ -41,6 +42,8 @@ pub(super) struct Index<'o> {
     pub(super) root: String,
     /// Places of all objects, the oldest first (MODEL-META-5, MODEL-RES-32).
     pub(super) by_age: Vec<usize>,
+    /// What runs in the mesh.
+    pub(super) workloads: Workloads<'o>,
     services: ByHost<Service<'o>>,
     /// Namespaces that have a Service of the name, the first two in order.
     service_names: HashMap<&'o str, BTreeSet<&'o str>>,
@@ -67,6 +70,7 @@ impl<'o> Index<'o> {
             domain: &settings.cluster_domain,
             root,
             by_age: by_age(objects),
+            workloads: Workloads::new(objects),
             services: ByHost::default(),
             service_names: HashMap::new(),
             knows_kubernetes: false,
@@ -120,6 +124,16 @@ impl<'o> Index<'o> {
             }
             _ => {}
         }
+    }
+
+    /// The objects with their places, the oldest first.
+    pub(super) fn oldest_first(&self) -> impl Iterator<Item = (usize, &'o Object)> {
+        self.by_age.iter().filter_map(|at| Some((*at, self.objects.get(*at)?)))
+    }
+
+    /// False when the mesh configuration is not among the objects.
+    pub(super) fn mesh_is_given(&self) -> bool {
+        mesh_texts(self.objects).next().is_some()
     }
 
     /// The full name of a host in a rule of `namespace`, in lower case.
@@ -216,10 +230,15 @@ fn by_age(objects: &[Object]) -> Vec<usize> {
 
 /// The mesh configuration, without what is wrong in it: the ConfigMap `istio` of the root namespace, else of any.
 fn mesh(objects: &[Object], root: &str) -> MeshConfig {
-    let mut texts = objects.iter().filter_map(|object| {
-        let config = object.as_config_map().filter(|_| object.metadata.name == "istio")?;
-        Some((object.metadata.namespace == root, config.data.get("mesh")?))
-    });
-    let text = texts.clone().find(|(in_root, _)| *in_root).or_else(|| texts.next());
+    let in_root = mesh_texts(objects).find(|(namespace, _)| *namespace == root);
+    let text = in_root.or_else(|| mesh_texts(objects).next());
     text.map_or_else(MeshConfig::default, |(_, text)| crate::load::mesh_config(text).0)
+}
+
+/// The texts of every mesh configuration, with their namespaces.
+fn mesh_texts(objects: &[Object]) -> impl Iterator<Item = (&str, &str)> {
+    objects.iter().filter_map(|object| {
+        let config = object.as_config_map().filter(|_| object.metadata.name == "istio")?;
+        Some((object.metadata.namespace.as_str(), config.data.get("mesh")?.as_str()))
+    })
 }

@@ -1,16 +1,32 @@
 //! References between objects (section 5.17 of the model reference, the checks that need configuration only).
 
+mod applied;
+mod attach;
+mod authorization;
 mod by_host;
+mod callers;
+mod claims;
+mod conditions;
 mod conflicts;
 mod delegates;
 mod destination_hosts;
 mod destinations;
 mod envoy_filters;
+mod fronts;
 mod gateways;
+mod imports;
 mod index;
 mod ingress_subsets;
+mod injection;
+mod peers;
 mod scope;
+mod selectors;
 mod servers;
+mod services;
+mod tokens;
+#[cfg(test)]
+mod workload_tests;
+mod workloads;
 
 use super::report::Report;
 use super::{Finding, Settings};
@@ -32,9 +48,29 @@ use index::Index;
 /// | a subset that no DestinationRule defines | `MODEL-ANA-6` | IST0101 |
 /// | two VirtualServices for one host on sidecars | `MODEL-ANA-10` | IST0109 |
 /// | a DestinationRule for a host that is no service | `MODEL-ANA-13` | IST0174 |
+/// | a Sidecar or Telemetry that selects no workload, or one that an older one has | `MODEL-ANA-21`, `MODEL-ANA-23` | IST0101, IST0110, IST0159 |
+/// | a Sidecar for workloads of the ambient mesh | `MODEL-ANA-21` | IST0167 |
 /// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
 /// | a patch that has no effect | `MODEL-EF-11` | IST0152, IST0153, IST0154 |
 /// | a patch that depends on the order of EnvoyFilters | `MODEL-EF-12` | IST0151, IST0155 |
+/// | an AuthorizationPolicy that nobody enforces | `MODEL-ANA-25` | IST0127 |
+/// | an AuthorizationPolicy that names a namespace that does not exist | `MODEL-ANA-25` | IST0101 |
+/// | a Deployment behind Services that contradict each other | `MODEL-ANA-31` | IST0116, IST0137 |
+/// | a Namespace without, by default with, or with two labels for injection | `MODEL-ANA-33` | IST0102, IST0148, IST0123 |
+/// | a Pod without proxy in a namespace with sidecars | `MODEL-ANA-33` | IST0103 |
+/// | a policy that selects pods of a Gateway of the Gateway API by labels | `MODEL-ANA-35` | IST0166 |
+/// | a condition in the status that does not hold | `MODEL-ANA-36` | IST0171 |
+/// | a provider that is no external authorizer of the mesh | `MODEL-AP-4` | |
+/// | HTTP attributes for ports that do not speak HTTP; identities where mutual TLS is off | `MODEL-AP-18` | |
+/// | Services in front of the same pods that contradict each other | `MODEL-K8S-3` | IST0116, IST0137 |
+/// | a load balancer for a headless Service; a pod on the node's network that should have a proxy | `MODEL-K8S-7` | |
+/// | a PeerAuthentication without effect, or for the port of a Service; a DestinationRule against STRICT | `MODEL-PA-4` | |
+/// | a ProxyConfig beside an older one | `MODEL-PC-2` | |
+/// | a caller without identity in an AuthorizationPolicy | `MODEL-PIT-21` | |
+/// | the first ALLOW policy of workloads, which turns on the default deny | `MODEL-PIT-24` | |
+/// | a Sidecar that does not import what proxies report to | `MODEL-PIT-34` | |
+/// | a RequestAuthentication where nobody asks for a token | `MODEL-RA-8` | |
+/// | a ServiceEntry for the host of a Service | `MODEL-SE-16` | |
 /// | a delegate that does not exist, or is none | `MODEL-VS-14` | |
 /// | `tls` rules on a server that takes TLS off, `http` rules on one that does not | `MODEL-VS-61` | |
 /// | rules for gateways only, for a Service of the cluster | `MODEL-PIT-3` | |
@@ -52,6 +88,9 @@ use index::Index;
 /// |---|---|
 /// | Services | hosts in the cluster domain |
 /// | Services and ServiceEntries | hosts |
+/// | Pods, Deployments, StatefulSets and DaemonSets | what selectors select |
+/// | Namespaces | names and labels of namespaces |
+/// | the ConfigMap `istio` | names of extension providers |
 ///
 /// The defaults of `exportTo` are taken from the ConfigMap `istio`. Names are completed with the cluster domain
 /// `cluster.local`, and the root namespace is `istio-system`, unless [`analyze_with`] is told otherwise.
@@ -89,6 +128,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
     let mut conflicts = conflicts::Conflicts::new(&index);
     let subsets = ingress_subsets::IngressSubsets::new(&index);
     let mut patches = envoy_filters::Patches::default();
+    let mut applied = applied::Applied::new(&index);
     let mut all = Vec::new();
     for (at, object) in objects.iter().enumerate() {
         let mut report = Report::new(object, settings);
@@ -103,6 +143,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
             _ => {}
         }
         conflicts.report(at, &mut report);
+        applied.report(at, &mut report);
         let silenced = object.metadata.annotations.get("galley.istio.io/analyze-suppress");
         let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic).filter(|found| {
             silenced.is_none_or(|list| {
