@@ -190,6 +190,11 @@ pub(crate) fn resolve(api_version: &str, kind: &str) -> Resolved {
     candidate.map_or(Resolved::Unknown, |entry| Resolved::Misspelt(entry.kind.clone()))
 }
 
+/// The kind of that name, whatever its group.
+pub(crate) fn by_name(name: &str) -> Option<Kind> {
+    TABLE.iter().find(|entry| entry.name == name).map(|entry| entry.kind.clone())
+}
+
 /// The stored apiVersion of a kind.
 pub(crate) fn stored_api_version(kind: &Kind) -> String {
     let version = kind.entry().and_then(|entry| entry.versions.first()).copied().unwrap_or("v1");

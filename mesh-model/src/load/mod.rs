@@ -2,6 +2,7 @@
 
 mod context;
 mod decode;
+mod fast;
 mod gaps;
 mod kinds;
 mod legacy;
@@ -295,9 +296,13 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, load
         );
     }
     let before = loaded.objects.len();
-    match tree::parse(&chunk.text, &options.limits) {
-        Ok(tree) => object::build(tree, &chunk.text, origin, options, loaded),
-        Err(error) => loaded.diagnostics.push(syntax_error(&error, chunk, origin)),
+    if let Some(plain) = fast::read(&chunk.text, &options.limits) {
+        object::plain(plain, origin, options, loaded);
+    } else {
+        match tree::parse(&chunk.text, &options.limits) {
+            Ok(tree) => object::build(tree, &chunk.text, origin, options, loaded),
+            Err(error) => loaded.diagnostics.push(syntax_error(&error, chunk, origin)),
+        }
     }
     for object in loaded.objects.iter_mut().skip(before) {
         object.state = object.state.max(state);

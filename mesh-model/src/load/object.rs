@@ -2,6 +2,7 @@
 
 use super::context::{Context, Path, Step, Written};
 use super::decode::{self, decode};
+use super::fast::Plain;
 use super::gaps::Gaps;
 use super::kinds::by_kind;
 use super::tree::Tree;
@@ -230,15 +231,29 @@ fn object(
     // Metadata has many fields that only a server writes; `spec` is examined key by key.
     context.check_unknown = kind.is_istio();
     let body = body(root, &kind, &context);
+    add(Plain { api_version, kind, metadata, status, body }, context, origin, options, loaded);
+}
+
+/// Adds an object that needed no repair.
+pub(super) fn plain(mut plain: Plain, origin: &Origin, options: &Options, loaded: &mut Loaded) {
+    let context = Context::new(options.profile, plain.kind.is_security(), false);
+    check_metadata(&mut plain.metadata, &plain.kind, options, &context);
+    add(plain, context, origin.clone(), options, loaded);
+}
+
+fn add(object: Plain, context: Context, origin: Origin, options: &Options, loaded: &mut Loaded) {
+    let Plain { api_version, kind, metadata, status, body } = object;
     let (mut findings, state, gaps, unread) = context.finish();
     let mut object = Object { api_version, kind, metadata, body, status, origin: None, state, unread };
     if options.validate {
         validate(&mut object, &gaps, options, &mut findings);
     }
-    let reference = object.reference();
-    loaded
-        .diagnostics
-        .extend(findings.into_iter().map(|found| found.of(Some(reference.clone()), Some(&origin))));
+    if !findings.is_empty() {
+        let reference = object.reference();
+        loaded
+            .diagnostics
+            .extend(findings.into_iter().map(|found| found.of(Some(reference.clone()), Some(&origin))));
+    }
     object.origin = Some(origin);
     loaded.objects.push(object);
 }
@@ -267,14 +282,24 @@ fn metadata(root: &mut Value, kind: &Kind, options: &Options, context: &Context)
     let raw = root.remove("metadata").unwrap_or_default();
     let mut metadata: ObjectMeta = decode(&raw, &base, context).unwrap_or_default();
     context.keep_unread("metadata", &raw);
-    let path = |field: &str| FieldPath::new().field("metadata").field(field);
     if metadata.name.is_empty() {
-        let found = Diagnostic::error("MODEL-META-1", path("name"), "the object has no name");
+        let at = FieldPath::new().field("metadata").field("name");
+        let found = Diagnostic::error("MODEL-META-1", at, "the object has no name");
         context.reject(if raw.get("generateName").is_some() {
             found.help("`generateName` needs a server; give a `name`")
         } else {
             found.help("add `metadata.name`")
         });
+    }
+    check_metadata(&mut metadata, kind, options, context);
+    metadata
+}
+
+/// Looks at name and namespace, and completes the namespace.
+fn check_metadata(metadata: &mut ObjectMeta, kind: &Kind, options: &Options, context: &Context) {
+    let path = |field: &str| FieldPath::new().field("metadata").field(field);
+    if metadata.name.is_empty() {
+        // That was said already.
     } else if decode::is_placeholder(&metadata.name) {
         context.lost(
             Diagnostic::error(
@@ -333,7 +358,6 @@ fn metadata(root: &mut Value, kind: &Kind, options: &Options, context: &Context)
             .help("lower-case letters, digits and `-`, at most 63 characters"),
         );
     }
-    metadata
 }
 
 /// A Kubernetes name: DNS labels in lower case, joined by dots, at most 253 characters.

@@ -8,7 +8,7 @@ mod access;
 mod free;
 mod scalar;
 mod verbatim;
-mod yaml11;
+pub(in crate::load) mod yaml11;
 
 use super::context::{Context, Path, Step};
 use crate::common::Value;

@@ -2,13 +2,13 @@
 
 /// What a text without quotes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::load) enum Kind {
     Bool(bool),
     Number(i64),
 }
 
 /// `None` for nearly every text, and then at no cost worth naming.
-pub(super) fn kind(text: &str) -> Option<Kind> {
+pub(in crate::load) fn kind(text: &str) -> Option<Kind> {
     match text.as_bytes() {
         [] => None,
         [b'y' | b'Y' | b'n' | b'N' | b'o' | b'O', rest @ ..] if rest.len() <= 2 => match text {
