@@ -26,6 +26,8 @@ pub mod validate;
 
 pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};
 pub use kind::Kind;
+#[doc(hidden)]
+pub use load::load_by_tree;
 pub use load::{Limits, Loaded, Options, Profile, Source, load, mesh_config};
 pub use locate::locate;
 pub use mesh_config::MeshConfig;

@@ -80,6 +80,8 @@ impl Case {
 
     fn told(&self) -> String {
         let loaded = load([Source::new("case", &self.text)], &self.options());
+        let by_tree = mesh_model::load_by_tree([Source::new("case", &self.text)], &self.options());
+        assert_eq!(loaded, by_tree, "the fast path reads it otherwise: {}", self.headline);
         let mut out = String::new();
         for found in &loaded.diagnostics {
             let line = found.to_string();

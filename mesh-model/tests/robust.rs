@@ -9,7 +9,7 @@
 )]
 
 use mesh_model::common::Duration;
-use mesh_model::{LoadState, Object, Options, Severity, Source, load};
+use mesh_model::{LoadState, Object, Options, Severity, Source, load, load_by_tree};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -32,6 +32,8 @@ fn everything(text: &str) {
     for mut options in [Options::default(), Options::strict()] {
         options.analyze = true;
         let loaded = load([Source::new("x.yaml", text)], &options);
+        // The fast path says nothing of its own.
+        assert_eq!(loaded, load_by_tree([Source::new("x.yaml", text)], &options), "{text}");
         for found in &loaded.diagnostics {
             let shown = found.to_string();
             assert!(shown.contains(found.code), "{shown}");
@@ -85,6 +87,25 @@ const FRAGMENTS: &[&str] = &[
     "%REQ(",
     "{**}",
     "a/b/c",
+    "yes",
+    "0x1f",
+    "8080",
+    "'8080'",
+    "\"\\x41\"",
+    "\"{{ x }}\"",
+    "007",
+    "1_000",
+    "1e3",
+    ".inf",
+    "!!str 5",
+    "{a: 1, a: 2}",
+    "{8080: x, '8080': y}",
+    "[null]",
+    "[{}]",
+    "LEAST_CONN",
+    "sds",
+    "|\n    5\n",
+    "\"5\\\n    6\"",
 ];
 
 #[derive(Clone, Debug)]
@@ -149,6 +170,25 @@ fn apply(text: &str, edit: &Edit) -> String {
                 lines[line].strip_prefix("  ").unwrap_or(&lines[line]).to_owned()
             };
             lines.join("\n")
+        }
+    }
+}
+
+/// Odd texts as every value, one at a time: both ways of loading agree. Each value is tried with some of them.
+#[test]
+fn odd_values_are_read_alike() {
+    for (number, text) in DOCUMENTS.iter().enumerate() {
+        for line in 0..text.lines().count() {
+            let mut edited: Vec<String> = text.lines().map(str::to_owned).collect();
+            let Some((key, _)) = edited[line].split_once(':') else { continue };
+            let key = key.to_owned();
+            for fragment in FRAGMENTS.iter().skip((line + number) % 16).step_by(16) {
+                edited[line] = format!("{key}: {fragment}");
+                let edited = edited.join("\n");
+                let source = || [Source::new("x.yaml", &edited)];
+                let options = Options::default();
+                assert_eq!(load(source(), &options), load_by_tree(source(), &options), "{edited}");
+            }
         }
     }
 }

@@ -34,7 +34,9 @@ fn seeds() -> Option<Vec<(String, String)>> {
 }
 
 fn load_one(name: &str, text: &str) -> Loaded {
-    load([Source::new(name, text)], &Options::default())
+    let loaded = load([Source::new(name, text)], &Options::default());
+    assert_eq!(loaded, mesh_model::load_by_tree([Source::new(name, text)], &Options::default()), "{name}");
+    loaded
 }
 
 /// What section 4 of the reference says of each resource, remarks left out; of the others there is nothing to say.

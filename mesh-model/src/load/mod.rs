@@ -186,10 +186,23 @@ impl Loaded {
 /// assert_eq!(found.help.as_deref(), Some("did you mean `gateways`"));
 /// ```
 pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options) -> Loaded {
-    let sources: Vec<Source<'a>> = sources.into_iter().collect();
+    load_all(sources.into_iter().collect(), options, fast::read)
+}
+
+/// [`load`] without its fast path, for tests that compare the two.
+#[doc(hidden)]
+pub fn load_by_tree<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options) -> Loaded {
+    load_all(sources.into_iter().collect(), options, |_, _| None)
+}
+
+/// Reads a document that has an object in plain form.
+type Fast = fn(&str, &Limits) -> Option<fast::Plain>;
+
+#[allow(clippy::needless_pass_by_value, reason = "the list is made for this")]
+fn load_all(sources: Vec<Source<'_>>, options: &Options, fast: Fast) -> Loaded {
     let mut loaded = Loaded::default();
     for (index, source) in sources.iter().enumerate() {
-        load_source(index, source, options, &mut loaded);
+        load_source(index, source, options, fast, &mut loaded);
     }
     note_duplicates(&mut loaded);
     note_unknown_kinds(&mut loaded);
@@ -231,7 +244,7 @@ fn sort(diagnostics: &mut [Diagnostic]) {
     });
 }
 
-fn load_source(index: usize, source: &Source<'_>, options: &Options, loaded: &mut Loaded) {
+fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: Fast, loaded: &mut Loaded) {
     let name: Arc<str> = source.name.into();
     let chunks = split::chunks(source.text);
     let total = chunks.len();
@@ -256,11 +269,11 @@ fn load_source(index: usize, source: &Source<'_>, options: &Options, loaded: &mu
             );
             return;
         }
-        load_chunk(&chunk, &origin, options, loaded);
+        load_chunk(&chunk, &origin, options, fast, loaded);
     }
 }
 
-fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, loaded: &mut Loaded) {
+fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, fast: Fast, loaded: &mut Loaded) {
     let mut state = LoadState::Clean;
     let strict = options.profile == Profile::Strict;
     let mut recovered = |loaded: &mut Loaded, mut found: Diagnostic| {
@@ -296,7 +309,7 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, load
         );
     }
     let before = loaded.objects.len();
-    if let Some(plain) = fast::read(&chunk.text, &options.limits) {
+    if let Some(plain) = fast(&chunk.text, &options.limits) {
         object::plain(plain, origin, options, loaded);
     } else {
         match tree::parse(&chunk.text, &options.limits) {
@@ -348,15 +361,17 @@ fn has_placeholder(text: &str) -> bool {
 
 /// The same object twice: the last one counts (MODEL-DOC-13).
 fn note_duplicates(loaded: &mut Loaded) {
-    let mut seen: HashMap<(String, Kind, String, String), usize> = HashMap::new();
+    let mut seen: HashMap<(&str, &Kind, &str, &str), usize> = HashMap::with_capacity(loaded.objects.len());
     let mut again = Vec::new();
     for (index, object) in loaded.objects.iter().enumerate() {
-        let group = object.api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
-        let key =
-            (group, object.kind.clone(), object.metadata.namespace.clone(), object.metadata.name.clone());
+        let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+        let key = (group, &object.kind, object.metadata.namespace.as_str(), object.metadata.name.as_str());
         if let Some(earlier) = seen.insert(key, index) {
             again.push((earlier, index));
         }
+    }
+    if again.is_empty() {
+        return;
     }
     let mut superseded = BTreeSet::new();
     for (earlier, later) in again {

@@ -37,7 +37,7 @@ pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
 }
 
 fn newlines(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'\n').count()
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
 /// The whole text, or the bodies of its here-documents when it is a shell transcript.
@@ -79,44 +79,44 @@ fn here_document(line: &str) -> Option<&str> {
 }
 
 fn documents<'a>(text: &'a str, from: usize, to: usize, from_shell: bool, out: &mut Vec<Chunk<'a>>) {
+    let body = text.get(from..to).unwrap_or("");
     let mut start = from;
-    let mut at = from;
-    for line in text.get(from..to).unwrap_or("").split_inclusive('\n') {
-        let end = at + line.len();
-        if is_marker(line, "---") {
-            push(text, start, at, from_shell, out);
-            start = at;
-        } else if is_marker(line, "...") {
-            push(text, start, at, from_shell, out);
-            start = end;
+    // Nearly every line is passed over by its first byte.
+    for at in line_starts(body) {
+        let Some(rest @ ("---" | "...")) = body.get(at..at + 3) else { continue };
+        if !is_marker(body.get(at..).unwrap_or("")) {
+            continue;
         }
-        at = end;
+        push(text, start, from + at, from_shell, out);
+        start = from + at;
+        if rest == "..." {
+            let line = memchr::memchr(b'\n', body.get(at..).unwrap_or("").as_bytes());
+            start = line.map_or(to, |end| start + end + 1);
+        }
     }
     push(text, start, to, from_shell, out);
 }
 
-/// True for a line that starts with `marker` at column 0 followed by blank or nothing: YAML ends a document there,
-/// whatever construct is open.
-fn is_marker(line: &str, marker: &str) -> bool {
-    line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+/// Where the lines of `text` begin.
+fn line_starts(text: &str) -> impl Iterator<Item = usize> {
+    let first = (!text.is_empty()).then_some(0);
+    first.into_iter().chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1))
+}
+
+/// True for text that starts with a marker of three characters followed by blank or nothing: YAML ends a document
+/// there, whatever construct is open.
+fn is_marker(text: &str) -> bool {
+    matches!(text.as_bytes().get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Adds `text[start..end]` unless it is empty; cut before a second `apiVersion` or `kind` at column 0.
 fn push<'a>(text: &'a str, start: usize, end: usize, from_shell: bool, out: &mut Vec<Chunk<'a>>) {
     let Some(body) = text.get(start..end) else { return };
-    let mut pieces = Vec::new();
-    let (mut piece, mut at, mut seen) = (0, 0, false);
-    for line in body.split_inclusive('\n') {
-        if line.starts_with("apiVersion:") {
-            if seen {
-                pieces.push((piece, at));
-                piece = at;
-            }
-            seen = true;
-        }
-        at += line.len();
-    }
-    pieces.push((piece, body.len()));
+    let second = |at: &usize| *at == 0 || body.as_bytes().get(*at - 1) == Some(&b'\n');
+    let starts: Vec<usize> =
+        memchr::memmem::find_iter(body.as_bytes(), b"apiVersion:").filter(second).skip(1).collect();
+    let ends = starts.iter().copied().chain([body.len()]);
+    let pieces = [0].into_iter().chain(starts.iter().copied()).zip(ends);
     for (index, (from, to)) in pieces.into_iter().enumerate() {
         let Some(piece) = body.get(from..to) else { continue };
         let blank = piece.lines().all(|line| {
@@ -144,6 +144,9 @@ fn blank_ellipses(text: &str) -> (Cow<'_, str>, Option<usize>) {
         let content = line.trim();
         content == ".." || (content == "..." && line.starts_with([' ', '\t']))
     };
+    if memchr::memmem::find(text.as_bytes(), b"..").is_none() {
+        return (Cow::Borrowed(text), None);
+    }
     // Within a block scalar such a line is content; then the document parses without help and is left alone.
     if !text.lines().any(is_ellipsis) || text.contains(": |") || text.contains(": >") {
         return (Cow::Borrowed(text), None);

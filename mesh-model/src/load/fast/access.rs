@@ -1,4 +1,4 @@
-//! Lists, maps and messages in plain form. Each type is first the visitor and then what its visitor is given.
+//! Lists, maps and messages in plain form.
 
 use super::scalar::give_up;
 use super::strict::Seed;
@@ -7,26 +7,57 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A list.
-pub(super) struct Items<'a, I> {
-    pub(super) inner: I,
+/// Visits for another visitor a list, a map whose keys are data, or a message.
+pub(super) struct Container<'a, V> {
+    pub(super) visitor: V,
     pub(super) document: &'a Document<'a>,
     pub(super) depth: usize,
     pub(super) present: bool,
-    pub(super) empty: bool,
+    /// The name of the message, if it is one.
+    pub(super) message: Option<&'static str>,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Items<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Container<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
+        f.write_str("a list or a mapping")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        let Self { inner: visitor, document, depth, present, empty } = self;
-        visitor.visit_seq(Items { inner, document, depth: depth + 1, present, empty })
+        let Self { visitor, document, depth, present, .. } = self;
+        visitor.visit_seq(Items { inner, document, depth: depth + 1, present, empty: true })
     }
+
+    fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
+        let Self { visitor, document, depth, present, message } = self;
+        let depth = depth + 1;
+        match message {
+            // A key that the type knows is refused by the type when it comes again, and others give up where they
+            // are looked for.
+            Some(name) if document.check_unknown => {
+                let old = current::old_fields(name);
+                visitor.visit_map(Fields { inner, document, depth, present, empty: true, old })
+            }
+            _ => visitor.visit_map(Entries {
+                inner,
+                document,
+                depth,
+                present,
+                value_present: message.is_none(),
+                seen: Seen::default(),
+            }),
+        }
+    }
+}
+
+/// Elements of a list.
+struct Items<'a, A> {
+    inner: A,
+    document: &'a Document<'a>,
+    depth: usize,
+    present: bool,
+    empty: bool,
 }
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, A> {
@@ -43,31 +74,14 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, A> {
     }
 }
 
-/// A map whose keys are data.
-pub(super) struct Entries<'a, 'de, I> {
-    inner: I,
+/// Entries of a map, or fields of a message that may have others than its type.
+struct Entries<'a, 'de, A> {
+    inner: A,
     document: &'a Document<'a>,
     depth: usize,
     present: bool,
+    value_present: bool,
     seen: Seen<'de>,
-}
-
-impl<'a, I> Entries<'a, '_, I> {
-    pub(super) fn new(inner: I, document: &'a Document<'a>, depth: usize, present: bool) -> Self {
-        Self { inner, document, depth, present, seen: Seen::default() }
-    }
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Entries<'_, 'de, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(Entries::new(inner, self.document, self.depth + 1, self.present))
-    }
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
@@ -75,8 +89,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         let empty = self.seen.len == 0;
-        let key = Key { inner: seed, document: self.document, old: &[], seen: Some(&mut self.seen) };
-        let key = self.inner.next_key_seed(key)?;
+        let key = self.inner.next_key_seed(Key {
+            inner: seed,
+            document: self.document,
+            old: &[],
+            seen: Some(&mut self.seen),
+        })?;
         if key.is_none() && empty && self.present {
             return Err(give_up());
         }
@@ -85,56 +103,26 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let (document, depth) = (self.document, self.depth);
-        self.inner.next_value_seed(Seed { seed, document, depth, present: true })
+        self.inner.next_value_seed(Seed { seed, document, depth, present: self.value_present })
     }
 }
 
-/// A message.
-pub(super) struct Fields<'a, 'de, I> {
-    inner: I,
+/// Fields of a message.
+struct Fields<'a, A> {
+    inner: A,
     document: &'a Document<'a>,
     depth: usize,
     present: bool,
     empty: bool,
     old: &'static [&'static str],
-    seen: Seen<'de>,
 }
 
-impl<'a, I> Fields<'a, '_, I> {
-    pub(super) fn new(
-        inner: I,
-        document: &'a Document<'a>,
-        name: &'static str,
-        depth: usize,
-        present: bool,
-    ) -> Self {
-        let old = if document.check_unknown { current::old_fields(name) } else { &[] };
-        Self { inner, document, depth, present, empty: true, old, seen: Seen::default() }
-    }
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Fields<'_, 'de, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        let Self { inner: visitor, document, depth, present, empty, old, seen } = self;
-        visitor.visit_map(Fields { inner, document, depth: depth + 1, present, empty, old, seen })
-    }
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, 'de, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        // A key that the type knows is refused by the type when it comes again, and others give up where they are
-        // looked for.
-        let seen = if self.document.check_unknown { None } else { Some(&mut self.seen) };
-        let key =
-            self.inner.next_key_seed(Key { inner: seed, document: self.document, old: self.old, seen })?;
+        let key = Key { inner: seed, document: self.document, old: self.old, seen: None };
+        let key = self.inner.next_key_seed(key)?;
         if key.is_none() && self.empty && self.present {
             return Err(give_up());
         }
@@ -179,7 +167,7 @@ pub(super) struct Key<'a, 'm, 'de, I> {
     pub(super) inner: I,
     pub(super) document: &'a Document<'a>,
     pub(super) old: &'static [&'static str],
-    /// Where keys are not those of a message: they must be strings, and different.
+    /// Where keys are not only those of a type: they must be strings, and different.
     pub(super) seen: Option<&'m mut Seen<'de>>,
 }
 
@@ -216,9 +204,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Key<'_, '_, 'de, V> {
     fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<V::Value, E> {
         let odd = match self.seen {
             Some(seen) => key == "<<" || !self.document.is_string(key) || !seen.insert(key),
-            None => false,
+            None => self.old.contains(&key),
         };
-        if odd || self.old.contains(&key) {
+        if odd {
             return Err(give_up());
         }
         self.inner.visit_borrowed_str(key)

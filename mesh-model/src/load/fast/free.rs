@@ -20,7 +20,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Free<'_, D> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         let Self { inner, document, depth, present } = self;
-        inner.deserialize_any(Any { inner: visitor, document, depth, present, seen: Seen::default() })
+        inner.deserialize_any(Any { visitor, document, depth, present })
     }
 
     serde::forward_to_deserialize_any! {
@@ -44,71 +44,73 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     }
 }
 
-/// Visits for another visitor, or gives the elements to one.
-struct Any<'a, 'de, I> {
-    inner: I,
+/// Visits for another visitor.
+struct Any<'a, V> {
+    visitor: V,
     document: &'a Document<'a>,
     depth: usize,
     present: bool,
+}
+
+/// Elements or entries.
+struct Elements<'a, 'de, A> {
+    inner: A,
+    document: &'a Document<'a>,
+    depth: usize,
     seen: Seen<'de>,
 }
 
-impl<'a, 'de, I> Any<'a, 'de, I> {
-    fn enter<A, E: de::Error>(&self, inner: A) -> Result<Any<'a, 'de, A>, E> {
+impl<'a, V> Any<'a, V> {
+    fn enter<'de, A, E: de::Error>(self, inner: A) -> Result<(V, Elements<'a, 'de, A>), E> {
         if self.depth >= self.document.max_depth {
             return Err(give_up());
         }
-        Ok(Any {
-            inner,
-            document: self.document,
-            depth: self.depth + 1,
-            present: false,
-            seen: Seen::default(),
-        })
+        let Self { visitor, document, depth, .. } = self;
+        Ok((visitor, Elements { inner, document, depth: depth + 1, seen: Seen::default() }))
     }
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Any<'_, 'de, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Any<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
     fn visit_unit<E: de::Error>(self) -> Result<V::Value, E> {
-        if self.present { Err(give_up()) } else { self.inner.visit_unit() }
+        if self.present { Err(give_up()) } else { self.visitor.visit_unit() }
     }
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<V::Value, E> {
-        self.inner.visit_bool(value)
+        self.visitor.visit_bool(value)
     }
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<V::Value, E> {
-        self.inner.visit_i64(value)
+        self.visitor.visit_i64(value)
     }
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<V::Value, E> {
         match i64::try_from(value) {
-            Ok(value) => self.inner.visit_i64(value),
-            Err(_) => self.inner.visit_u64(value),
+            Ok(value) => self.visitor.visit_i64(value),
+            Err(_) => self.visitor.visit_u64(value),
         }
     }
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<V::Value, E> {
-        self.inner.visit_f64(value)
+        self.visitor.visit_f64(value)
     }
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<V::Value, E> {
-        self.inner.visit_borrowed_str(text)
+        self.visitor.visit_borrowed_str(text)
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<V::Value, E> {
-        self.inner.visit_str(text)
+        self.visitor.visit_str(text)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let items = self.enter(access)?;
-        self.inner.visit_seq(items)
+        let (visitor, items) = self.enter(access)?;
+        visitor.visit_seq(items)
     }
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let entries = self.enter(access)?;
-        self.inner.visit_map(entries)
+        let (visitor, entries) = self.enter(access)?;
+        visitor.visit_map(entries)
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Any<'_, 'de, A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, 'de, A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
@@ -116,7 +118,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Any<'_, 'de, A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Any<'_, 'de, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, 'de, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {

@@ -132,3 +132,6 @@ impl Document<'_> {
         Self { check_unknown: false, placeholders: false, ..*self }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A deserializer around another that lets only plain spellings pass.
 
 use super::Document;
-use super::access::{Entries, Fields, Items};
+use super::access::Container;
 use super::free::Free;
 use super::scalar::{Integer, Name, Number, Text, give_up};
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Visitor};
@@ -138,13 +138,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.enter()?;
         let Self { inner, document, depth, present } = self;
-        inner.deserialize_seq(Items { inner: visitor, document, depth, present, empty: true })
+        inner.deserialize_seq(Container { visitor, document, depth, present, message: None })
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.enter()?;
         let Self { inner, document, depth, present } = self;
-        inner.deserialize_map(Entries::new(visitor, document, depth, present))
+        inner.deserialize_map(Container { visitor, document, depth, present, message: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -155,7 +155,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     ) -> Result<V::Value, D::Error> {
         self.enter()?;
         let Self { inner, document, depth, present } = self;
-        inner.deserialize_struct(name, fields, Fields::new(visitor, document, name, depth, present))
+        inner.deserialize_struct(
+            name,
+            fields,
+            Container { visitor, document, depth, present, message: Some(name) },
+        )
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -38,6 +38,7 @@ spec! {
     }
 
     /// Conditions on a TLS connection.
+    #[derive(Eq, Hash)]
     pub struct TlsMatchAttributes {
         /// Required; within `spec.hosts`.
         pub sni_hosts: Vec<String>,
@@ -54,6 +55,7 @@ spec! {
     }
 
     /// Conditions on a TCP connection.
+    #[derive(Eq, Hash)]
     pub struct L4MatchAttributes {
         /// IPs or CIDRs of the destination.
         pub destination_subnets: Vec<String>,

@@ -106,7 +106,10 @@ impl<'o> Conflicts<'o> {
                 report.info(
                     "MODEL-ANA-10",
                     &at,
-                    format!("a wildcard of {named} covers `{}`, which has the rules given here (IST0109)", show(&host)),
+                    format!(
+                        "a wildcard of {named} covers `{}`, which has the rules given here (IST0109)",
+                        show(&host)
+                    ),
                 );
             } else {
                 report
@@ -124,7 +127,9 @@ impl<'o> Conflicts<'o> {
         if let Some(other) = self.sidecars.remove(&index) {
             report
                 .error("MODEL-ANA-22", &spec, format!("{other} is for the whole namespace too (IST0111)"))
-                .help(format!("only the older one is used, {other}; add a `workloadSelector`, or remove one"));
+                .help(format!(
+                    "only the older one is used, {other}; add a `workloadSelector`, or remove one"
+                ));
         }
     }
 }

@@ -159,7 +159,8 @@ impl Check<'_, '_> {
         let namespace = report.namespace();
         // A rule for gateways is looked up in their namespace, not in this one.
         let seen = |rule: &&super::index::Rule<'_>| !self.inside || rule.visibility.includes(namespace);
-        let defines = |rule: &super::index::Rule<'_>| rule.spec.subsets.iter().any(|subset| subset.name == name);
+        let defines =
+            |rule: &super::index::Rule<'_>| rule.spec.subsets.iter().any(|subset| subset.name == name);
         let rules = || self.index.rules(host).filter(seen);
         if rules().any(defines) {
             return;

@@ -91,7 +91,8 @@ impl<'o> Index<'o> {
         match &object.body {
             Body::Service(service) => {
                 let host = service_name(name, namespace, self.domain).to_ascii_lowercase();
-                let ports = service.spec.ports.iter().map(|port| (port.port, port.istio_protocol())).collect();
+                let ports =
+                    service.spec.ports.iter().map(|port| (port.port, port.istio_protocol())).collect();
                 let visibility = Visibility::of(object, &self.mesh);
                 self.services.add(&host, Service { object, ports, visibility });
                 self.service_names.entry(name).or_default().insert(namespace);
@@ -101,7 +102,8 @@ impl<'o> Index<'o> {
                 let visibility = Visibility::of(object, &self.mesh);
                 for host in &entry.hosts {
                     let protocol = |text: &str| Protocol::parse(text).unwrap_or_default();
-                    let ports = entry.ports.iter().map(|port| (port.number, protocol(&port.protocol))).collect();
+                    let ports =
+                        entry.ports.iter().map(|port| (port.number, protocol(&port.protocol))).collect();
                     let service = Service { object, ports, visibility: visibility.clone() };
                     self.services.add(&host.to_ascii_lowercase(), service);
                 }
@@ -220,7 +222,8 @@ fn by_age(objects: &[Object]) -> Vec<usize> {
         age(a).cmp(&age(b)).then_with(|| match a.metadata.creation_timestamp {
             None => std::cmp::Ordering::Equal,
             Some(_) => {
-                let name = |object: &Object| (object.metadata.name.clone(), object.metadata.namespace.clone());
+                let name =
+                    |object: &Object| (object.metadata.name.clone(), object.metadata.namespace.clone());
                 name(a).cmp(&name(b))
             }
         })

@@ -26,7 +26,8 @@ type Rule<'r> = (usize, Vec<&'r [String]>);
 
 pub(super) fn check(report: &mut Report<'_>, service: &VirtualService, index: &Index<'_>) {
     let spec = At::OBJECT.field("spec");
-    let tls = service.tls.iter().map(|rule| rule.matches.iter().map(|entry| entry.gateways.as_slice()).collect());
+    let tls =
+        service.tls.iter().map(|rule| rule.matches.iter().map(|entry| entry.gateways.as_slice()).collect());
     for (number, gateways) in tls.enumerate().collect::<Vec<Rule<'_>>>() {
         let Some(taken) = taken(report.namespace(), service, &gateways, index) else { continue };
         if let Some((gateway, port)) = taken.server.filter(|_| taken.terminated && !taken.passthrough) {
@@ -39,7 +40,8 @@ pub(super) fn check(report: &mut Report<'_>, service: &VirtualService, index: &I
                 .help("write the rule under `http`, or set the server's mode to PASSTHROUGH");
         }
     }
-    let http = service.http.iter().map(|rule| rule.matches.iter().map(|entry| entry.gateways.as_slice()).collect());
+    let http =
+        service.http.iter().map(|rule| rule.matches.iter().map(|entry| entry.gateways.as_slice()).collect());
     for (number, gateways) in http.enumerate().collect::<Vec<Rule<'_>>>() {
         let Some(taken) = taken(report.namespace(), service, &gateways, index) else { continue };
         if let Some((gateway, port)) = taken.server.filter(|_| taken.passthrough && !taken.http) {
@@ -65,7 +67,9 @@ fn taken(own: &str, service: &VirtualService, matches: &[&[String]], index: &Ind
             return None;
         }
         for text in list {
-            let GatewayReference::Gateway { namespace, name } = gateway_reference(text, own) else { return None };
+            let GatewayReference::Gateway { namespace, name } = gateway_reference(text, own) else {
+                return None;
+            };
             let (_, gateway) = index.gateway(&namespace, &name)?;
             for server in &gateway.servers {
                 let hosts = server_hosts(&server.hosts, &namespace);

@@ -107,7 +107,7 @@ fn hosts(report: &mut Report<'_>, at: &At<'_>, service: &VirtualService, whole: 
             _ => {}
         }
     }
-    if valid {
+    if valid && service.hosts.len() > 1 {
         overlapping_hosts(report, at, &service.hosts);
     }
 }

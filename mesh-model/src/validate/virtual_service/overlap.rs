@@ -1,9 +1,10 @@
 //! Rules that are never reached, and matches that repeat or shadow others (MODEL-VS-58 to 60).
 
-use crate::common::StringMatch;
+use crate::common::{StringMap, StringMatch};
 use crate::networking::virtual_service::{HttpMatchRequest, HttpRoute, TcpRoute, TlsRoute};
 use crate::validate::report::{At, Report, show};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 /// So many earlier entries with one prefix are compared with a later one; beyond, the cost would grow with the
 /// square of their number.
@@ -12,39 +13,85 @@ const MAX_SAME_PREFIX: usize = 32;
 const MAX_PREFIX: usize = 1024;
 
 pub(super) fn http(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
-    let keys = |route: &HttpRoute| {
-        let unnamed = |entry: &HttpMatchRequest| HttpMatchRequest { name: String::new(), ..entry.clone() };
-        route.matches.iter().map(|entry| format!("{:?}", unnamed(entry))).collect()
-    };
-    repeated(report, at, "http", rules.iter().map(keys));
+    repeated(report, at, "http", rules.iter().map(|route| route.matches.iter().map(Unnamed)));
     prefixes(report, at, rules);
     bare_paths(report, at, rules);
 }
 
 pub(super) fn tls(report: &mut Report<'_>, at: &At<'_>, rules: &[TlsRoute]) {
-    let keys = |route: &TlsRoute| route.matches.iter().map(|entry| format!("{entry:?}")).collect();
     // A TLS rule without match is refused already.
     if rules.iter().all(|route| !route.matches.is_empty()) {
-        repeated(report, at, "tls", rules.iter().map(keys));
+        repeated(report, at, "tls", rules.iter().map(|route| route.matches.iter()));
     }
 }
 
 pub(super) fn tcp(report: &mut Report<'_>, at: &At<'_>, rules: &[TcpRoute]) {
-    let keys = |route: &TcpRoute| route.matches.iter().map(|entry| format!("{entry:?}")).collect();
-    repeated(report, at, "tcp", rules.iter().map(keys));
+    repeated(report, at, "tcp", rules.iter().map(|route| route.matches.iter()));
 }
 
-/// MODEL-VS-58 and 59. A rule is given by a text for each of its entries; none matches everything.
-fn repeated(
+/// An entry as it matches: its name is for logs only.
+struct Unnamed<'e>(&'e HttpMatchRequest);
+
+type Parts<'e> = (
+    ([&'e Option<StringMatch>; 4], [&'e BTreeMap<String, StringMatch>; 3], bool, u32),
+    (&'e StringMap, &'e str, &'e [String], &'e str),
+);
+
+impl<'e> Unnamed<'e> {
+    fn parts(&self) -> Parts<'e> {
+        let HttpMatchRequest {
+            name: _,
+            uri,
+            scheme,
+            method,
+            authority,
+            headers,
+            without_headers,
+            query_params,
+            ignore_uri_case,
+            port,
+            source_labels,
+            source_namespace,
+            gateways,
+            stat_prefix,
+        } = self.0;
+        (
+            (
+                [uri, scheme, method, authority],
+                [headers, without_headers, query_params],
+                *ignore_uri_case,
+                *port,
+            ),
+            (source_labels, source_namespace, gateways, stat_prefix),
+        )
+    }
+}
+
+impl PartialEq for Unnamed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Unnamed<'_> {}
+
+impl Hash for Unnamed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+/// MODEL-VS-58 and 59. A rule is given by its entries; none matches everything.
+fn repeated<K: Eq + Hash>(
     report: &mut Report<'_>,
     at: &At<'_>,
     list: &str,
-    rules: impl ExactSizeIterator<Item = Vec<String>>,
+    rules: impl ExactSizeIterator<Item = impl ExactSizeIterator<Item = K>>,
 ) {
     if rules.len() < 2 {
         return;
     }
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashMap<K, usize> = HashMap::new();
     let mut everything: Option<usize> = None;
     for (index, keys) in rules.enumerate() {
         let at = at.index(index);
@@ -58,13 +105,13 @@ fn repeated(
                 .help("put the rule without match last");
             continue;
         }
-        if keys.is_empty() {
+        if keys.len() == 0 {
             everything = Some(index);
             continue;
         }
         let total = keys.len();
         let mut repeats = Vec::new();
-        for (entry, key) in keys.into_iter().enumerate() {
+        for (entry, key) in keys.enumerate() {
             match seen.get(&key) {
                 Some(earlier) => repeats.push((entry, *earlier)),
                 None => {
@@ -96,6 +143,10 @@ fn repeated(
 
 /// A longer prefix behind a shorter one that takes its requests (MODEL-VS-60).
 fn prefixes(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
+    let is_prefix = |entry: &&HttpMatchRequest| matches!(entry.uri, Some(StringMatch::Prefix(_)));
+    if rules.iter().flat_map(|rule| &rule.matches).filter(is_prefix).nth(1).is_none() {
+        return;
+    }
     let mut seen: HashMap<&str, Vec<(usize, &HttpMatchRequest)>> = HashMap::new();
     for (index, rule) in rules.iter().enumerate() {
         let rule_at = at.index(index);
