@@ -1,7 +1,7 @@
 //! DestinationRule (MODEL-DR).
 
 use super::load_balancer::load_balancer;
-use super::names::{fqdn, is_dns_label, is_ip, is_port, wildcard_domain};
+use super::names::{fqdn, is_dns_label, is_ip, is_port, not_a_port, wildcard_domain};
 use super::report::{At, Report, show};
 use super::selector::{export_to, labels, policy_selector};
 use super::tls;
@@ -52,6 +52,7 @@ fn host(report: &mut Report<'_>, at: &At<'_>, host: &str) {
 #[derive(Clone, Copy)]
 enum Level {
     Rule { selected: bool },
+    Port { selected: bool },
     Subset,
 }
 
@@ -124,7 +125,11 @@ fn blocks(
 
 /// TLS without a CA (MODEL-DR-12).
 fn unverified(report: &mut Report<'_>, at: &At<'_>, tls: &ClientTlsSettings, level: Level) {
-    let Level::Rule { selected } = level else { return };
+    let (selected, code) = match level {
+        Level::Rule { selected } => (selected, "IST0128"),
+        Level::Port { selected } => (selected, "IST0129"),
+        Level::Subset => return,
+    };
     let originates = matches!(tls.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual);
     let secret = !tls.credential_name.is_empty() && selected;
     if originates && tls.ca_certificates.is_empty() && !secret && tls.insecure_skip_verify != Some(true) {
@@ -132,7 +137,7 @@ fn unverified(report: &mut Report<'_>, at: &At<'_>, tls: &ClientTlsSettings, lev
             .warning(
                 "MODEL-DR-12",
                 &at.field("caCertificates"),
-                "no CA is given (IST0128), the server is verified with the operating system's store",
+                format!("no CA is given, the server is verified with the operating system's store ({code})"),
             )
             .help("add `caCertificates` if the server has a private CA")
             .absent();
@@ -144,6 +149,10 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, policy: &TrafficPolicy, level: Le
     if list.len() > 4096 {
         report.error("MODEL-DR-5", at, format!("{} ports are given, at most 4096 are allowed", list.len()));
     }
+    let level = match level {
+        Level::Rule { selected } | Level::Port { selected } => Level::Port { selected },
+        Level::Subset => Level::Subset,
+    };
     let mut seen = BTreeSet::new();
     for (index, entry) in list.iter().enumerate() {
         let at = at.index(index);
@@ -171,7 +180,9 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, policy: &TrafficPolicy, level: Le
                 let at = at.field("number");
                 // Istio does not look at the number.
                 if !is_port(port.number) {
-                    report.warning("MODEL-DR-5", &at, format!("{} is not a port, 1..65535", port.number));
+                    report
+                        .warning("MODEL-DR-5", &at, format!("`{}` is not a port", port.number))
+                        .help("write a number from 1 to 65535");
                 } else if !seen.insert(port.number) {
                     report
                         .warning("MODEL-DR-5", &at, format!("the port {} is given twice", port.number))
@@ -214,13 +225,7 @@ fn tunnel(report: &mut Report<'_>, at: &At<'_>, tunnel: &TunnelSettings) {
         );
     }
     if !is_port(tunnel.target_port) {
-        report
-            .error(
-                "MODEL-DR-6",
-                &at.field("targetPort"),
-                format!("{} is not a port, 1..65535", tunnel.target_port),
-            )
-            .absent();
+        not_a_port(report, "MODEL-DR-6", &at.field("targetPort"), tunnel.target_port).absent();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Gateway (MODEL-GW).
 
-use super::names::{Fault, is_dns_label, is_ip, is_port, unix_path, wildcard_domain};
+use super::names::{Fault, is_dns_label, is_ip, is_port, not_a_port, unix_path, wildcard_domain};
 use super::report::{At, Report, show};
 use super::tls;
 use crate::common::{Protocol, ServerTlsMode};
@@ -115,7 +115,7 @@ fn check_port(report: &mut Report<'_>, at: &At<'_>, port: &Port, bind: &str) {
     let number = port.number;
     let socket = number == 0 && bind.starts_with("unix://");
     if !socket && !is_port(number) {
-        report.error("MODEL-GW-5", &at.field("number"), format!("{number} is not a port, 1..65535")).absent();
+        not_a_port(report, "MODEL-GW-5", &at.field("number"), number).absent();
     }
     if port.name.is_empty() {
         report

@@ -1,6 +1,6 @@
 //! Service and EndpointSlice (MODEL-K8S-1, MODEL-K8S-2, section 2.12 of the model reference).
 
-use super::names::{is_dns_label, is_ip, is_port};
+use super::names::{is_dns_label, is_ip, is_port, not_a_port};
 use super::report::{At, Report, show};
 use crate::common::Protocol;
 use crate::kubernetes::{AddressType, EndpointSlice, IntOrString, Service, ServicePort, ServiceType};
@@ -28,9 +28,7 @@ pub(super) fn service(report: &mut Report<'_>, service: &Service) {
     for (index, port) in service.ports.iter().enumerate() {
         let at = at.index(index);
         if !is_port(port.port) {
-            report
-                .error("MODEL-K8S-2", &at.field("port"), format!("{} is not a port, 1..65535", port.port))
-                .absent();
+            not_a_port(report, "MODEL-K8S-2", &at.field("port"), port.port).absent();
         } else if !numbers.insert((port.port, port.protocol.as_str())) {
             report
                 .error("MODEL-K8S-2", &at.field("port"), format!("the port {} is given twice", port.port))
@@ -68,7 +66,7 @@ pub(super) fn service(report: &mut Report<'_>, service: &Service) {
         if let Some(IntOrString::Int(number)) = port.target_port
             && !is_port(number)
         {
-            report.error("MODEL-K8S-2", &at.field("targetPort"), format!("{number} is not a port, 1..65535"));
+            not_a_port(report, "MODEL-K8S-2", &at.field("targetPort"), number);
         }
         protocol(report, &at, port, external);
     }
@@ -174,7 +172,7 @@ pub(super) fn endpoint_slice(report: &mut Report<'_>, slice: &EndpointSlice) {
         if let Some(number) = port.port
             && !is_port(number)
         {
-            report.error(CODE, &at.field("port"), format!("{number} is not a port, 1..65535"));
+            not_a_port(report, CODE, &at.field("port"), number);
         }
         if !names.insert(&port.name) {
             report

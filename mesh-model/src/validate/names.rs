@@ -1,5 +1,6 @@
 //! Names: DNS labels and domains, addresses, ports, label keys and values (MODEL-CHK-1 to 9).
 
+use super::report::{Added, At, Report};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -121,6 +122,16 @@ pub(super) fn is_port(number: u32) -> bool {
     (1..=65535).contains(&number)
 }
 
+/// Reports a number that is not one of a port (MODEL-CHK-7).
+pub(super) fn not_a_port<'r>(
+    report: &'r mut Report<'_>,
+    code: &'static str,
+    at: &At<'_>,
+    number: impl std::fmt::Display,
+) -> Added<'r> {
+    report.error(code, at, format!("`{number}` is not a port")).help("write a number from 1 to 65535")
+}
+
 /// What follows `unix://` (MODEL-CHK-7).
 pub(super) fn unix_path(path: &str) -> Result<(), Fault> {
     match path {
@@ -157,7 +168,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn model_chk_3_and_4_domains() {
+    fn labels_of_domains_model_chk_1() {
+        let longest = "a".repeat(63);
+        for good in ["a", "A", "7", "a-b", "a--b", "Reviews-2", &longest] {
+            assert!(is_dns_label(good), "{good}");
+        }
+        let long = "a".repeat(64);
+        for bad in ["", "-", "-a", "a-", "a.b", "a_b", "a*", "*", "é", "a b", &long] {
+            assert!(!is_dns_label(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn first_labels_of_wildcards_model_chk_2() {
+        let longest = format!("*-{}", "a".repeat(61));
+        for good in ["*", "*a", "*-a", "*a-b", "a", &longest] {
+            assert!(is_wildcard_label(good), "{good}");
+        }
+        let long = format!("*-{}", "a".repeat(62));
+        for bad in ["", "**", "*-", "*--a", "*a-", "a*", "a*b", "*_a", &long] {
+            assert!(!is_wildcard_label(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn domains() {
+        // MODEL-CHK-3, MODEL-CHK-4
         for good in ["a", "a.b", "A-1.example.com", "example.com.", "1.a"] {
             assert_eq!(fqdn(good), Ok(()), "{good}");
         }
@@ -170,6 +206,10 @@ mod tests {
         for bad in ["", "foo.*.com", "foo*", "_x.com", "10.0.0.1", "a_b.com", "**", "*--x", "*.*"] {
             assert!(wildcard_domain(bad).is_err(), "{bad}");
         }
+        let label = "a".repeat(63);
+        let longest = format!("*.{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!((longest.len(), wildcard_domain(&longest)), (255, Ok(())));
+        assert!(wildcard_domain(&format!("{longest}a")).is_err());
         let long = "a".repeat(64);
         assert!(fqdn(&long).is_err());
         assert!(fqdn(&"ab.".repeat(90)).is_err());
@@ -186,7 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn model_chk_6_addresses_and_7_sockets() {
+    fn addresses_ports_and_sockets() {
+        // MODEL-CHK-6, MODEL-CHK-7
         for good in ["10.0.0.1", "::1", "fe80::1%eth0"] {
             assert!(is_ip(good) && is_subnet(good), "{good}");
         }
@@ -202,7 +243,8 @@ mod tests {
     }
 
     #[test]
-    fn model_chk_8_and_9_labels() {
+    fn keys_and_values_of_labels() {
+        // MODEL-CHK-8, MODEL-CHK-9
         for good in ["app", "app.kubernetes.io/name", "a_b.c-d", "A"] {
             assert!(is_label_key(good), "{good}");
         }
@@ -212,5 +254,10 @@ mod tests {
         assert!(
             is_label_value("") && is_label_value("v1.2_x") && !is_label_value("-v") && !is_label_value("v*")
         );
+        let (name, prefix) = ("a".repeat(63), format!("{0}.{0}.{0}.{0}", "a".repeat(62)));
+        assert!(is_label_key(&name) && !is_label_key(&format!("{name}a")));
+        assert!(is_label_key(&format!("{prefix}aa/a")) && !is_label_key(&format!("{prefix}aaa/a")));
+        // Only Kubernetes bounds a value.
+        assert!(is_label_value(&"a".repeat(64)));
     }
 }

@@ -1,6 +1,6 @@
 //! ServiceEntry (MODEL-SE).
 
-use super::names::{fqdn, is_dns_label, is_ip, is_port, is_subnet, unix_path, wildcard_domain};
+use super::names::{fqdn, is_dns_label, is_ip, is_port, is_subnet, not_a_port, unix_path, wildcard_domain};
 use super::report::{At, Report, show};
 use super::selector::{export_to, labels, workload_selector};
 use super::workload_entry;
@@ -131,9 +131,7 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
     for (index, port) in entry.ports.iter().enumerate() {
         let at = at.index(index);
         if !is_port(port.number) {
-            report
-                .error("MODEL-SE-5", &at.field("number"), format!("{} is not a port, 1..65535", port.number))
-                .absent();
+            not_a_port(report, "MODEL-SE-5", &at.field("number"), port.number).absent();
         } else if !numbers.insert(port.number) {
             report.error(
                 "MODEL-SE-5",
@@ -142,11 +140,7 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
             );
         }
         if port.target_port != 0 && !is_port(port.target_port) {
-            report.error(
-                "MODEL-SE-5",
-                &at.field("targetPort"),
-                format!("{} is not a port, 1..65535", port.target_port),
-            );
+            not_a_port(report, "MODEL-SE-5", &at.field("targetPort"), port.target_port);
         }
         let name = &port.name;
         if name.is_empty() {

@@ -1,7 +1,7 @@
 //! Sidecar (MODEL-SCAR).
 
 use super::gateway::dns_name;
-use super::names::{Fault, fqdn, is_dns_label, is_ip, is_port, unix_path, wildcard_domain};
+use super::names::{Fault, fqdn, is_dns_label, is_ip, is_port, not_a_port, unix_path, wildcard_domain};
 use super::report::{At, Report, show};
 use super::selector::workload_selector;
 use super::tls;
@@ -92,13 +92,7 @@ fn ingress(report: &mut Report<'_>, at: &At<'_>, listener: &IstioIngressListener
         }
         Some(found) => {
             if !is_port(found.number) {
-                report
-                    .error(
-                        CODE,
-                        &at_port.field("number"),
-                        format!("{} is not a port, 1..65535", found.number),
-                    )
-                    .absent();
+                not_a_port(report, CODE, &at_port.field("number"), found.number).absent();
             }
             port(report, CODE, &at_port, found);
         }
@@ -259,7 +253,7 @@ fn egress_port(report: &mut Report<'_>, at: &At<'_>, listener: &IstioEgressListe
         }
     } else {
         if !is_port(found.number) {
-            report.error(CODE, &at_port.field("number"), format!("{} is not a port, 1..65535", found.number));
+            not_a_port(report, CODE, &at_port.field("number"), found.number);
         }
         if !bind.is_empty() && !is_ip(bind) {
             report.error(CODE, &at_bind, format!("`{}` is not an address", show(bind)));
@@ -357,7 +351,7 @@ fn outbound(report: &mut Report<'_>, at: &At<'_>, policy: &OutboundTrafficPolicy
             report.error(CODE, &at_port, "the proxy has no port").absent();
         }
         Some(port) if !is_port(port.number) => {
-            report.error(CODE, &at_port.field("number"), format!("{} is not a port, 1..65535", port.number));
+            not_a_port(report, CODE, &at_port.field("number"), port.number);
         }
         Some(_) => {}
     }

@@ -1,6 +1,6 @@
 //! Endpoints of a ServiceEntry, WorkloadEntry, and the template of a WorkloadGroup (MODEL-WE).
 
-use super::names::{Fault, fqdn, is_dns_label, is_ip, is_port, unix_path};
+use super::names::{Fault, fqdn, is_dns_label, is_ip, is_port, not_a_port, unix_path};
 use super::report::{At, Report, show};
 use super::selector::labels;
 use crate::networking::WorkloadEntry;
@@ -81,9 +81,7 @@ pub(super) fn ports(report: &mut Report<'_>, code: &'static str, at: &At<'_>, en
                 .at_key();
         }
         if !is_port(*number) {
-            report
-                .error(code, &at, format!("`{number}` is not a port"))
-                .help("write a number from 1 to 65535");
+            not_a_port(report, code, &at, number);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! WorkloadGroup (MODEL-WG).
 
-use super::names::is_port;
+use super::names::{is_port, not_a_port};
 use super::report::{At, Report, show};
 use super::selector::labels;
 use super::workload_entry;
@@ -133,9 +133,7 @@ fn port(report: &mut Report<'_>, at: &At<'_>, number: u32) {
             .help("write a number from 1 to 65535")
             .absent();
     } else if !is_port(number) {
-        report
-            .error("MODEL-WG-5", &at.field("port"), format!("`{number}` is not a port"))
-            .help("write a number from 1 to 65535");
+        not_a_port(report, "MODEL-WG-5", &at.field("port"), number);
     }
 }
 

@@ -3,6 +3,7 @@
 mod legacy;
 mod value;
 
+use super::names::not_a_port;
 use super::re2;
 use super::report::{At, Report, show};
 use super::selector::{target_refs, workload_selector};
@@ -120,9 +121,7 @@ fn waypoint(report: &mut Report<'_>, at: &At<'_>, matches: &PatchMatch) {
         && number > 65535
     {
         let at = at.field("waypoint");
-        report
-            .error(CODE, &at.field("portNumber"), format!("`{number}` is not a port"))
-            .help("write a number from 1 to 65535");
+        not_a_port(report, CODE, &at.field("portNumber"), number);
     }
 }
 

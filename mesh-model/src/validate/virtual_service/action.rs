@@ -4,7 +4,7 @@ use crate::common::StringMatch;
 use crate::networking::virtual_service::{
     Delegate, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRewrite,
 };
-use crate::validate::names::is_port;
+use crate::validate::names::{is_port, not_a_port};
 use crate::validate::report::{At, Report, show};
 use crate::validate::{re2, strings};
 
@@ -45,7 +45,7 @@ pub(super) fn redirect(
     }
     if redirect.redirect_code != 0 && !(300..=399).contains(&redirect.redirect_code) {
         report
-            .error(CODE, &at.field("redirectCode"), format!("{} is not a redirect", redirect.redirect_code))
+            .error(CODE, &at.field("redirectCode"), format!("`{}` is not a redirect", redirect.redirect_code))
             .help("write a status from 300 to 399");
     }
     if !matches!(redirect.scheme.as_str(), "" | "http" | "https") {
@@ -56,7 +56,7 @@ pub(super) fn redirect(
     if let Some(port) = redirect.port
         && !is_port(port)
     {
-        report.error(CODE, &at.field("port"), format!("{port} is not a port, 1..65535"));
+        not_a_port(report, CODE, &at.field("port"), port);
     }
     if redirect.port.is_some() && redirect.derive_port.is_some() {
         report
@@ -68,7 +68,10 @@ pub(super) fn redirect(
 pub(super) fn direct_response(report: &mut Report<'_>, at: &At<'_>, response: &HttpDirectResponse) {
     let status = response.status;
     if status == 0 {
-        report.error("MODEL-VS-41", &at.field("status"), "the response has no status").absent();
+        report
+            .error("MODEL-VS-41", &at.field("status"), "the response has no status")
+            .help("add status: 503")
+            .absent();
     } else {
         http_status(report, "MODEL-VS-42", &at.field("status"), i64::from(status));
     }
@@ -83,7 +86,9 @@ pub(super) fn direct_response(report: &mut Report<'_>, at: &At<'_>, response: &H
     let bytes = body.bytes.as_ref().map_or(0, |text| text.trim_end_matches('=').len() / 4 * 3);
     let size = body.string.as_ref().map_or(0, String::len).max(bytes);
     if size > 1 << 20 {
-        report.error("MODEL-VS-42", &at, format!("the body has {size} bytes, at most 1048576 are allowed"));
+        report
+            .error("MODEL-VS-42", &at, format!("the body has {size} bytes, at most 1048576 are allowed"))
+            .help("serve it from a service");
     } else if size > 100 << 10 {
         report
             .warning("MODEL-VS-42", &at, format!("the body has {size} bytes, every proxy keeps it in memory"))
@@ -94,22 +99,31 @@ pub(super) fn direct_response(report: &mut Report<'_>, at: &At<'_>, response: &H
 /// MODEL-CHK-19.
 pub(super) fn http_status(report: &mut Report<'_>, code: &'static str, at: &At<'_>, status: i64) {
     if !(200..=600).contains(&status) {
-        report.error(code, at, format!("{status} is not a status, 200..599"));
+        report
+            .error(code, at, format!("`{status}` is not a status of a response"))
+            .help("write a number from 200 to 599");
     } else if status == 600 {
         // Istio lets it pass by mistake.
-        report.warning("MODEL-CHK-19", at, "600 is not a status, 200..599");
+        report
+            .warning("MODEL-CHK-19", at, "`600` is not a status of a response")
+            .help("write a number from 200 to 599");
     }
 }
 
 pub(super) fn delegate(report: &mut Report<'_>, at: &At<'_>, delegate: &Delegate) {
     if delegate.name.is_empty() {
-        report.warning("MODEL-VS-14", &at.field("name"), "the delegate has no name").absent();
+        report
+            .warning("MODEL-VS-14", &at.field("name"), "the delegate has no name")
+            .help("name a VirtualService without `hosts`")
+            .absent();
         return;
     }
     let metadata = &report.object.metadata;
     let own = delegate.namespace.is_empty() || delegate.namespace == metadata.namespace;
     if own && delegate.name == metadata.name {
-        report.warning("MODEL-VS-14", &at.field("name"), "the delegate is this VirtualService itself");
+        report
+            .warning("MODEL-VS-14", &at.field("name"), "the delegate is this VirtualService itself")
+            .help("name another one, without `hosts`");
     }
 }
 
@@ -129,12 +143,15 @@ pub(super) fn rewrite(
             }
             let at = at.field("uriRegexRewrite");
             if regex.pattern.is_empty() {
-                report.error(CODE, &at.field("match"), "`match` is missing").absent();
+                report.error(CODE, &at.field("match"), "`match` is missing").help("add `match`").absent();
             } else {
                 strings::regex(report, CODE, &at.field("match"), &regex.pattern);
             }
             if regex.rewrite.is_empty() {
-                report.error(CODE, &at.field("rewrite"), "`rewrite` is missing").absent();
+                report
+                    .error(CODE, &at.field("rewrite"), "`rewrite` is missing")
+                    .help("add `rewrite`")
+                    .absent();
             }
             if let Ok(groups) = re2::check(&regex.pattern)
                 && let Some(group) = largest_group(&regex.rewrite).filter(|group| *group > groups)

@@ -31,11 +31,13 @@ pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, policy: &CorsPolicy) {
         for (index, header) in list.iter().enumerate() {
             // `*` is a token too.
             if !is_token(header) {
-                report.error(
-                    "MODEL-VS-30",
-                    &at.index(index),
-                    format!("`{}` is not a header's name", show(header)),
-                );
+                report
+                    .error(
+                        "MODEL-VS-30",
+                        &at.index(index),
+                        format!("`{}` is not a header's name", show(header)),
+                    )
+                    .help("write one name an entry, or `*`");
             }
         }
     }
@@ -45,7 +47,9 @@ pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, policy: &CorsPolicy) {
         && age.is_whole_positive_millis()
         && age.as_nanos() % 1_000_000_000 != 0
     {
-        report.error("MODEL-VS-31", &max_age, format!("`{age}` is not a whole number of seconds"));
+        report
+            .error("MODEL-VS-31", &max_age, format!("`{age}` is not a whole number of seconds"))
+            .help(format!("write {}s", age.as_nanos() / 1_000_000_000 + 1));
     }
     if policy.allow_credentials == Some(true) {
         let any = |list: &[String]| list.iter().any(|entry| entry == "*");

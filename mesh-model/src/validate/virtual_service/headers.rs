@@ -21,7 +21,13 @@ fn operations(report: &mut Report<'_>, at: &At<'_>, operations: &HeaderOperation
     let removed = at.field("remove");
     for (index, name) in operations.remove.iter().enumerate() {
         if let Err(fault) = operation_header_name(name, false) {
-            report.error("MODEL-VS-25", &removed.index(index), format!("`{}`: {fault}", show(name)));
+            report
+                .error(
+                    "MODEL-VS-25",
+                    &removed.index(index),
+                    format!("`{}` is not a header to remove: {fault}", show(name)),
+                )
+                .help("remove it from the list");
         }
     }
     let add = at.field("add");
@@ -33,7 +39,9 @@ fn operations(report: &mut Report<'_>, at: &At<'_>, operations: &HeaderOperation
     }
     for (index, name) in operations.remove.iter().enumerate() {
         if operations.set.contains_key(name) || operations.add.contains_key(name) {
-            report.info("MODEL-VS-27", &removed.index(index), format!("`{}` is removed and set", show(name)));
+            report
+                .info("MODEL-VS-27", &removed.index(index), format!("`{}` is removed and set", show(name)))
+                .help("`set` alone replaces the value");
         }
     }
 }
@@ -42,7 +50,10 @@ fn entries(report: &mut Report<'_>, at: &At<'_>, map: &StringMap, request: bool)
     for (name, value) in map {
         let at = at.key(name);
         if let Err(fault) = operation_header_name(name, request) {
-            report.error("MODEL-VS-25", &at, format!("`{}`: {fault}", show(name))).at_key();
+            report
+                .error("MODEL-VS-25", &at, format!("`{}` is not a header to write: {fault}", show(name)))
+                .help("write the name of a plain header; `rewrite.authority` changes the host of a request")
+                .at_key();
         }
         if let Err(fault) = header_value(value) {
             report

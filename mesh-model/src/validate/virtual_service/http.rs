@@ -1,6 +1,6 @@
 //! One HTTP rule: that it has one action, and its parts.
 
-use super::{Whole, action, cors, destination, headers, matching, resilience, weights};
+use super::{Whole, action, cors, headers, matching, required_destination, resilience, weights};
 use crate::networking::virtual_service::HttpRoute;
 use crate::validate::report::{At, Report, show};
 
@@ -26,15 +26,7 @@ pub(super) fn route(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute, who
     let routes = at.field("route");
     for (index, target) in route.route.iter().enumerate() {
         let at = routes.index(index);
-        match &target.destination {
-            Some(found) => destination(report, &at.field("destination"), found),
-            None => {
-                report
-                    .error("MODEL-VS-50", &at.field("destination"), "the destination is missing")
-                    .help("add destination: {host: ...}")
-                    .absent();
-            }
-        }
+        required_destination(report, "MODEL-VS-50", &at, target.destination.as_ref());
         if let Some(operations) = &target.headers {
             headers::check(report, &at.field("headers"), operations);
         }

@@ -3,7 +3,7 @@
 use super::{Whole, gateways};
 use crate::common::{StringMap, StringMatch};
 use crate::networking::virtual_service::HttpMatchRequest;
-use crate::validate::names::{is_dns_label, is_port};
+use crate::validate::names::{is_dns_label, is_port, not_a_port};
 use crate::validate::report::{At, Report, show};
 use crate::validate::selector::labels;
 use crate::validate::strings::{Strictness, is_claim, match_header_name, string_match};
@@ -80,6 +80,7 @@ fn entry(report: &mut Report<'_>, at: &At<'_>, entry: &HttpMatchRequest, whole: 
             if set {
                 report
                     .warning("MODEL-VS-24", &at.field(name), format!("`{name}` has no effect: {reason}"))
+                    .help("remove it, or move it to a match for sidecars")
                     .at_key();
             }
         }
@@ -89,7 +90,7 @@ fn entry(report: &mut Report<'_>, at: &At<'_>, entry: &HttpMatchRequest, whole: 
 /// A port that is 0 when unset.
 pub(super) fn port(report: &mut Report<'_>, code: &'static str, at: &At<'_>, port: u32) {
     if port != 0 && !is_port(port) {
-        report.error(code, &at.field("port"), format!("{port} is not a port, 1..65535"));
+        not_a_port(report, code, &at.field("port"), port);
     }
 }
 
@@ -106,11 +107,8 @@ pub(super) fn source(
     if !namespace.is_empty() && !is_dns_label(namespace) {
         let message = format!("`{}` is not a namespace", show(namespace));
         let at = at.field("sourceNamespace");
-        if http {
-            report.error(code, &at, message)
-        } else {
-            report.warning(code, &at, message)
-        };
+        let added = if http { report.error(code, &at, message) } else { report.warning(code, &at, message) };
+        added.help("letters, digits and inner `-`, at most 63 characters");
     }
 }
 
@@ -179,7 +177,10 @@ fn without_headers(
 
 fn header_name(report: &mut Report<'_>, code: &'static str, at: &At<'_>, name: &str, whole: Whole<'_>) {
     if let Err(fault) = match_header_name(name) {
-        report.error(code, at, format!("`{}` is not a header's name: {fault}", show(name))).at_key();
+        report
+            .error(code, at, format!("`{}` is not a header's name: {fault}", show(name)))
+            .help("letters, digits and `-`, in lower case")
+            .at_key();
     } else if is_claim(name) {
         if whole.mesh && !whole.delegate {
             report

@@ -9,7 +9,7 @@ mod overlap;
 mod resilience;
 mod tcp;
 
-use super::names::{fqdn, is_dns_label, is_ip, is_port, sni_domain, wildcard_domain};
+use super::names::{fqdn, is_dns_label, is_ip, is_port, not_a_port, sni_domain, wildcard_domain};
 use super::report::{At, Report, show};
 use super::selector::export_to;
 use crate::networking::VirtualService;
@@ -211,12 +211,31 @@ fn gateways(report: &mut Report<'_>, at: &At<'_>, list: &[String]) {
     }
 }
 
+/// The destination of a route or a mirror, which must be given (`code`).
+fn required_destination(
+    report: &mut Report<'_>,
+    code: &'static str,
+    at: &At<'_>,
+    found: Option<&Destination>,
+) {
+    let at = at.field("destination");
+    match found {
+        Some(found) => destination(report, &at, found),
+        None => {
+            report
+                .error(code, &at, "the destination is missing")
+                .help("add destination: {host: ...}")
+                .absent();
+        }
+    }
+}
+
 /// A destination of any protocol, or a mirror (MODEL-VS-51).
 fn destination(report: &mut Report<'_>, at: &At<'_>, destination: &Destination) {
     let host = &destination.host;
     let host_at = at.field("host");
     if host.is_empty() {
-        report.error("MODEL-VS-51", &host_at, "the destination has no host").absent();
+        report.error("MODEL-VS-51", &host_at, "the destination has no host").help("add `host`").absent();
     } else if host == "*" {
         report.error("MODEL-VS-51", &host_at, "`*` is not a destination").help("name a service");
     } else if let Err(fault) = wildcard_domain(host) {
@@ -240,7 +259,7 @@ fn destination(report: &mut Report<'_>, at: &At<'_>, destination: &Destination) 
         && !is_port(port.number)
     {
         let at = at.field("port");
-        report.error("MODEL-VS-51", &at.field("number"), format!("{} is not a port, 1..65535", port.number));
+        not_a_port(report, "MODEL-VS-51", &at.field("number"), port.number);
     }
 }
 
@@ -257,7 +276,9 @@ fn weights(report: &mut Report<'_>, at: &At<'_>, weights: impl Iterator<Item = i
         total += i64::from(weight);
         if weight < 0 {
             let at = at.index(index);
-            report.error("MODEL-VS-50", &at.field("weight"), format!("the weight {weight} is negative"));
+            report
+                .error("MODEL-VS-50", &at.field("weight"), format!("the weight `{weight}` is negative"))
+                .help("write 0 for no requests, or a positive number");
         }
     }
     if count > 1 && total == 0 {
@@ -279,13 +300,17 @@ fn weights(report: &mut Report<'_>, at: &At<'_>, weights: impl Iterator<Item = i
     if count > 1 {
         if let Some(index) = none {
             let at = at.index(index);
-            report.info("MODEL-VS-52", &at.field("weight"), "a destination of weight 0 gets nothing");
+            report
+                .info("MODEL-VS-52", &at.field("weight"), "a destination of weight 0 gets nothing")
+                .help("remove the destination, or give it a weight");
         } else if total != 100 {
-            report.info(
-                "MODEL-VS-52",
-                at,
-                format!("the weights add up to {total}, they are shares and not percentages"),
-            );
+            report
+                .info(
+                    "MODEL-VS-52",
+                    at,
+                    format!("the weights add up to {total}, they are shares and not percentages"),
+                )
+                .help("let them add up to 100 if percentages are meant");
         }
     }
 }

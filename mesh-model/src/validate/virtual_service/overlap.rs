@@ -132,11 +132,13 @@ fn repeated<K: Eq + Hash>(
         }
         let matches = at.field("match");
         for (entry, earlier) in repeats {
-            report.info(
-                "MODEL-VS-59",
-                &matches.index(entry),
-                format!("the match is also in `{list}[{earlier}]` (IST0131)"),
-            );
+            report
+                .info(
+                    "MODEL-VS-59",
+                    &matches.index(entry),
+                    format!("the match is also in `{list}[{earlier}]` (IST0131)"),
+                )
+                .help("the earlier rule takes these requests; remove the match here");
         }
     }
 }

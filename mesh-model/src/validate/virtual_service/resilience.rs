@@ -1,7 +1,7 @@
 //! Timeouts, retries, faults and mirrors (MODEL-VS-33 to 45, MODEL-VS-49).
 
-use super::{action, destination};
-use crate::common::{HttpRetry, Percent};
+use super::{action, destination, required_destination};
+use crate::common::{Duration, HttpRetry, Percent};
 use crate::networking::virtual_service::{Abort, Delay, HttpRoute};
 use crate::validate::report::{At, Report, show};
 use crate::validate::strings::{duration, is_grpc_status, is_percentage};
@@ -40,7 +40,7 @@ fn percentage(report: &mut Report<'_>, at: &At<'_>, share: Option<Percent>) {
     {
         let at = at.field("percentage");
         report
-            .error("MODEL-VS-34", &at.field("value"), format!("{} is not a percentage", share.value))
+            .error("MODEL-VS-34", &at.field("value"), format!("`{}` is not a percentage", share.value))
             .help("write 0, or 0.0001 to 100");
     }
 }
@@ -48,7 +48,9 @@ fn percentage(report: &mut Report<'_>, at: &At<'_>, share: Option<Percent>) {
 fn delay(report: &mut Report<'_>, at: &At<'_>, delay: &Delay) {
     percentage(report, at, delay.percentage);
     if !(0..=100).contains(&delay.percent) {
-        report.warning("MODEL-VS-34", &at.field("percent"), format!("{} is outside 0..100", delay.percent));
+        report
+            .warning("MODEL-VS-34", &at.field("percent"), format!("`{}` is not a percentage", delay.percent))
+            .help("write percentage: {value: ...}, from 0 to 100");
     }
     if delay.percentage.is_none() && delay.percent == 0 {
         nothing_injected(report, at);
@@ -65,7 +67,10 @@ fn delay(report: &mut Report<'_>, at: &At<'_>, delay: &Delay) {
                 .help("remove `exponentialDelay`");
         }
     } else if delay.fixed_delay.is_none() {
-        report.warning("MODEL-VS-36", &at.field("fixedDelay"), "the delay has no `fixedDelay`").absent();
+        report
+            .warning("MODEL-VS-36", &at.field("fixedDelay"), "the delay has no `fixedDelay`")
+            .help("add fixedDelay: 5s")
+            .absent();
     }
 }
 
@@ -136,7 +141,9 @@ fn mirrors(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute) {
         if let Some(share) = share
             && !(0.0..=100.0).contains(&share.value)
         {
-            report.error(code, &at.field("value"), format!("{} is outside 0..100", share.value));
+            report
+                .error(code, &at.field("value"), format!("`{}` is not a percentage", share.value))
+                .help("write a number from 0 to 100");
         }
     };
     share(report, "MODEL-VS-37", &at.field("mirrorPercentage"), route.mirror_percentage);
@@ -147,7 +154,9 @@ fn mirrors(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute) {
             .help("write mirrorPercentage: {value: ...}")
             .at_key();
         if percent > 100 {
-            report.error("MODEL-VS-37", &at, format!("{percent} is outside 0..100"));
+            report
+                .error("MODEL-VS-37", &at, format!("`{percent}` is not a percentage"))
+                .help("write a number from 0 to 100");
         }
     }
     if route.mirror.is_none() && (route.mirror_percentage.is_some() || route.mirror_percent.is_some()) {
@@ -163,15 +172,7 @@ fn mirrors(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute) {
     let at = at.field("mirrors");
     for (index, mirror) in route.mirrors.iter().enumerate() {
         let at = at.index(index);
-        match &mirror.destination {
-            Some(found) => destination(report, &at.field("destination"), found),
-            None => {
-                report
-                    .error("MODEL-VS-39", &at.field("destination"), "the destination is missing")
-                    .help("add destination: {host: ...}")
-                    .absent();
-            }
-        }
+        required_destination(report, "MODEL-VS-39", &at, mirror.destination.as_ref());
         share(report, "MODEL-VS-39", &at.field("percentage"), mirror.percentage);
     }
 }
@@ -179,7 +180,9 @@ fn mirrors(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute) {
 fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &HttpRoute) {
     let attempts = retry.attempts;
     if attempts < 0 {
-        report.error("MODEL-VS-43", &at.field("attempts"), format!("{attempts} is negative"));
+        report
+            .error("MODEL-VS-43", &at.field("attempts"), format!("`{attempts}` is negative"))
+            .help("write 0 for no retries, or how often to try again");
     }
     if attempts == 0 {
         let extra = [
@@ -201,9 +204,15 @@ fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &Http
     }
     duration(report, "MODEL-VS-43", &at.field("perTryTimeout"), retry.per_try_timeout);
     duration(report, "MODEL-VS-43", &at.field("backoff"), retry.backoff);
-    if let (Some(each), Some(all)) = (retry.per_try_timeout, route.timeout)
-        && each > all
-    {
+    if let (Some(each), Some(all)) = (retry.per_try_timeout, route.timeout) {
+        out_of_time(report, at, i64::from(attempts), each, all);
+    }
+    retry_on(report, &at.field("retryOn"), &retry.retry_on);
+}
+
+/// Tries that the timeout of the rule leaves no time for (MODEL-VS-45).
+fn out_of_time(report: &mut Report<'_>, at: &At<'_>, attempts: i64, each: Duration, all: Duration) {
+    if each > all {
         report
             .warning(
                 "MODEL-VS-45",
@@ -211,8 +220,15 @@ fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &Http
                 format!("`{each}` for one try is more than the `{all}` for all"),
             )
             .help("the first try uses up the timeout, nothing is tried again");
+    } else if each.as_nanos().saturating_mul(attempts) > all.as_nanos().saturating_mul(2) {
+        report
+            .warning(
+                "MODEL-VS-45",
+                &at.field("attempts"),
+                format!("{attempts} retries of `{each}` each do not fit into the `{all}` for all"),
+            )
+            .help("write fewer attempts, a shorter perTryTimeout or a longer timeout");
     }
-    retry_on(report, &at.field("retryOn"), &retry.retry_on);
 }
 
 const CONDITIONS: [&str; 16] = [

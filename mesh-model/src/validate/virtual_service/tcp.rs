@@ -1,6 +1,7 @@
 //! TLS and TCP rules (MODEL-VS-53 to 57).
 
-use super::{Whole, destination, gateways, matching, overlap, weights};
+use super::{Whole, gateways, matching, overlap, required_destination, weights};
+use crate::common::StringMap;
 use crate::networking::virtual_service::{RouteDestination, TcpRoute, TlsMatchAttributes, TlsRoute};
 use crate::resolve::names::is_subset_of;
 use crate::validate::names::{is_ip, is_subnet, sni_domain, wildcard_domain};
@@ -19,17 +20,17 @@ pub(super) fn tls_routes(report: &mut Report<'_>, at: &At<'_>, list: &[TlsRoute]
         for (index, entry) in route.matches.iter().enumerate() {
             let at = matches.index(index);
             sni_hosts(report, &at.field("sniHosts"), entry, whole);
-            subnets(report, &at.field("destinationSubnets"), &entry.destination_subnets);
-            matching::port(report, "MODEL-VS-56", &at, entry.port);
-            matching::source(
+            connection(
                 report,
                 &at,
-                &entry.source_labels,
-                &entry.source_namespace,
-                "MODEL-VS-56",
-                false,
+                &Connection {
+                    subnets: &entry.destination_subnets,
+                    port: entry.port,
+                    labels: &entry.source_labels,
+                    namespace: &entry.source_namespace,
+                    gateways: &entry.gateways,
+                },
             );
-            gateways(report, &at.field("gateways"), &entry.gateways);
         }
         destinations(report, "MODEL-VS-53", &at.field("route"), &route.route);
     }
@@ -42,17 +43,17 @@ pub(super) fn tcp_routes(report: &mut Report<'_>, at: &At<'_>, list: &[TcpRoute]
         let matches = at.field("match");
         for (index, entry) in route.matches.iter().enumerate() {
             let at = matches.index(index);
-            subnets(report, &at.field("destinationSubnets"), &entry.destination_subnets);
-            matching::port(report, "MODEL-VS-56", &at, entry.port);
-            matching::source(
+            connection(
                 report,
                 &at,
-                &entry.source_labels,
-                &entry.source_namespace,
-                "MODEL-VS-56",
-                false,
+                &Connection {
+                    subnets: &entry.destination_subnets,
+                    port: entry.port,
+                    labels: &entry.source_labels,
+                    namespace: &entry.source_namespace,
+                    gateways: &entry.gateways,
+                },
             );
-            gateways(report, &at.field("gateways"), &entry.gateways);
             if !entry.source_subnet.is_empty() {
                 report
                     .warning("MODEL-LEG-25", &at.field("sourceSubnet"), "`sourceSubnet` has no effect")
@@ -63,6 +64,35 @@ pub(super) fn tcp_routes(report: &mut Report<'_>, at: &At<'_>, list: &[TcpRoute]
         destinations(report, "MODEL-VS-57", &at.field("route"), &route.route);
     }
     overlap::tcp(report, at, list);
+}
+
+/// What TLS and TCP matches ask of a connection.
+struct Connection<'m> {
+    subnets: &'m [String],
+    port: u32,
+    labels: &'m StringMap,
+    namespace: &'m str,
+    gateways: &'m [String],
+}
+
+/// MODEL-VS-56.
+fn connection(report: &mut Report<'_>, at: &At<'_>, asked: &Connection<'_>) {
+    const CODE: &str = "MODEL-VS-56";
+    let at_subnets = at.field("destinationSubnets");
+    for (index, subnet) in asked.subnets.iter().enumerate() {
+        if !is_subnet(subnet) {
+            report
+                .error(
+                    CODE,
+                    &at_subnets.index(index),
+                    format!("`{}` is not an address or a CIDR", show(subnet)),
+                )
+                .help("write one such as 10.0.0.0/8");
+        }
+    }
+    matching::port(report, CODE, at, asked.port);
+    matching::source(report, at, asked.labels, asked.namespace, CODE, false);
+    gateways(report, &at.field("gateways"), asked.gateways);
 }
 
 fn sni_hosts(report: &mut Report<'_>, at: &At<'_>, entry: &TlsMatchAttributes, whole: Whole<'_>) {
@@ -79,7 +109,9 @@ fn sni_hosts(report: &mut Report<'_>, at: &At<'_>, entry: &TlsMatchAttributes, w
         }
         let result = if whole.gateway_only() { sni_domain(host) } else { wildcard_domain(host) };
         if let Err(fault) = result {
-            report.error("MODEL-VS-54", &at, format!("`{}` is not a host: {fault}", show(host)));
+            report
+                .error("MODEL-VS-54", &at, format!("`{}` is not a host: {fault}", show(host)))
+                .help("write a DNS name, or *.<domain>");
         } else if !whole.hosts.iter().any(|wide| is_subset_of(host, wide)) {
             report
                 .error(
@@ -88,20 +120,6 @@ fn sni_hosts(report: &mut Report<'_>, at: &At<'_>, entry: &TlsMatchAttributes, w
                     format!("`{}` is not among the hosts of the VirtualService", show(host)),
                 )
                 .help("add it to `spec.hosts`");
-        }
-    }
-}
-
-fn subnets(report: &mut Report<'_>, at: &At<'_>, list: &[String]) {
-    for (index, subnet) in list.iter().enumerate() {
-        if !is_subnet(subnet) {
-            report
-                .error(
-                    "MODEL-VS-56",
-                    &at.index(index),
-                    format!("`{}` is not an address or a CIDR", show(subnet)),
-                )
-                .help("write one such as 10.0.0.0/8");
         }
     }
 }
@@ -115,15 +133,7 @@ fn destinations(report: &mut Report<'_>, code: &'static str, at: &At<'_>, list: 
     }
     for (index, target) in list.iter().enumerate() {
         let at = at.index(index);
-        match &target.destination {
-            Some(found) => destination(report, &at.field("destination"), found),
-            None => {
-                report
-                    .error("MODEL-VS-50", &at.field("destination"), "the destination is missing")
-                    .help("add destination: {host: ...}")
-                    .absent();
-            }
-        }
+        required_destination(report, "MODEL-VS-50", &at, target.destination.as_ref());
     }
     weights(report, at, list.iter().map(|target| target.weight));
 }
