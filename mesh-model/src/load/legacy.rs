@@ -19,6 +19,7 @@ pub(super) fn modernize(spec: &mut Value, kind: &Kind, context: &Context) {
             each(spec, "servers", &path, &mut |server, path| secret_discovery_idiom(server, path, context));
         }
         Kind::EnvoyFilter => envoy_filter(spec, &path, context),
+        Kind::Sidecar => closed_by_nothing(spec, &path, context),
         _ => {}
     }
 }
@@ -40,6 +41,20 @@ fn envoy_filter(spec: &Value, path: &FieldPath, context: &Context) {
             )
             .help(help)
             .at_key(),
+        );
+    }
+}
+
+/// `outboundTrafficPolicy: {}`, which says REGISTRY_ONLY without saying so (MODEL-SCAR-16).
+fn closed_by_nothing(spec: &Value, path: &FieldPath, context: &Context) {
+    if matches!(spec.get("outboundTrafficPolicy"), Some(Value::Map(entries)) if entries.is_empty()) {
+        context.note(
+            Diagnostic::warning(
+                "MODEL-SCAR-16",
+                path.clone().field("outboundTrafficPolicy"),
+                "an empty block refuses all unknown destinations",
+            )
+            .help("write mode: REGISTRY_ONLY if that is meant, else mode: ALLOW_ANY"),
         );
     }
 }
@@ -107,6 +122,16 @@ fn virtual_service(spec: &mut Value, path: &FieldPath, context: &Context) {
         with(route, "fault", path, &mut |fault, path| faults(fault, path, context));
         with(route, "corsPolicy", path, &mut |cors, path| allow_origin(cors, path, context));
         mirror_percent(route, path, context);
+        if matches!(route.get("retries"), Some(Value::Map(entries)) if entries.is_empty()) {
+            context.note(
+                Diagnostic::warning(
+                    "MODEL-VS-45",
+                    path.clone().field("retries"),
+                    "an empty block switches retries off",
+                )
+                .help("write attempts: 0 if that is meant, or remove it for the mesh's default"),
+            );
+        }
         each(route, "match", path, &mut |entry, path| {
             with(entry, "headers", path, &mut |headers, path| cookies(headers, path, context));
         });

@@ -40,6 +40,8 @@ fn host(report: &mut Report<'_>, at: &At<'_>, host: &str) {
         let added = report.error("MODEL-DR-1", at, format!("`{}` is not a host: {fault}", show(host)));
         if is_ip(host) {
             added.help("a rule is for a name; declare the address in a ServiceEntry with a host");
+        } else {
+            added.help("write a service's name, or *.<domain>");
         }
     } else if host.bytes().any(|c| c.is_ascii_uppercase()) {
         report
@@ -93,7 +95,9 @@ fn traffic_policy(report: &mut Report<'_>, at: &At<'_>, policy: &TrafficPolicy, 
         && !(0.0..=100.0).contains(&percent)
     {
         let at = at.field("retryBudget");
-        report.error("MODEL-DR-8", &at.field("percent"), format!("{percent} is outside 0..100"));
+        report
+            .error("MODEL-DR-8", &at.field("percent"), format!("`{percent}` is not a percentage"))
+            .help("write a number from 0 to 100");
     }
 }
 
@@ -147,7 +151,9 @@ fn unverified(report: &mut Report<'_>, at: &At<'_>, tls: &ClientTlsSettings, lev
 fn ports(report: &mut Report<'_>, at: &At<'_>, policy: &TrafficPolicy, level: Level) {
     let list = &policy.port_level_settings;
     if list.len() > 4096 {
-        report.error("MODEL-DR-5", at, format!("{} ports are given, at most 4096 are allowed", list.len()));
+        report
+            .error("MODEL-DR-5", at, format!("{} ports are given, at most 4096 are allowed", list.len()))
+            .help("remove some");
     }
     let level = match level {
         Level::Rule { selected } | Level::Port { selected } => Level::Port { selected },
@@ -214,15 +220,20 @@ fn tunnel(report: &mut Report<'_>, at: &At<'_>, tunnel: &TunnelSettings) {
     }
     let target = &tunnel.target_host;
     if target.is_empty() {
-        report.error("MODEL-DR-6", &at.field("targetHost"), "the tunnel has no target host").absent();
+        report
+            .error("MODEL-DR-6", &at.field("targetHost"), "the tunnel has no target host")
+            .help("add `targetHost`")
+            .absent();
     } else if !is_ip(target)
         && let Err(fault) = fqdn(target)
     {
-        report.error(
-            "MODEL-DR-6",
-            &at.field("targetHost"),
-            format!("`{}` is not a host: {fault}", show(target)),
-        );
+        report
+            .error(
+                "MODEL-DR-6",
+                &at.field("targetHost"),
+                format!("`{}` is not a host: {fault}", show(target)),
+            )
+            .help("write a DNS name or an IP");
     }
     if !is_port(tunnel.target_port) {
         not_a_port(report, "MODEL-DR-6", &at.field("targetPort"), tunnel.target_port).absent();
@@ -235,7 +246,10 @@ fn subsets(report: &mut Report<'_>, at: &At<'_>, list: &[Subset]) {
         let at = at.index(index);
         let name = &subset.name;
         if name.is_empty() {
-            report.error("MODEL-DR-9", &at.field("name"), "the subset has no name").absent();
+            report
+                .error("MODEL-DR-9", &at.field("name"), "the subset has no name")
+                .help("add `name`")
+                .absent();
         } else if !is_dns_label(name) {
             report
                 .error("MODEL-DR-9", &at.field("name"), format!("`{}` is not a subset's name", show(name)))

@@ -6,7 +6,7 @@ use super::tls;
 use crate::common::{Protocol, ServerTlsMode};
 use crate::networking::Gateway;
 use crate::networking::gateway::{Port, Server};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(report: &mut Report<'_>, gateway: &Gateway) {
     let metadata = At::OBJECT.field("metadata");
@@ -191,7 +191,9 @@ fn bind(report: &mut Report<'_>, at: &At<'_>, server: &Server) {
     match bind.strip_prefix("unix://") {
         Some(path) => {
             if let Err(fault) = unix_path(path) {
-                report.error("MODEL-GW-6", &at_bind, format!("`{}`: {fault}", show(bind)));
+                report
+                    .error("MODEL-GW-6", &at_bind, format!("`{}` is not a socket: {fault}", show(bind)))
+                    .help("write unix:///<path> or unix://@<name>");
             }
             if let Some(port) = server.port.as_ref().filter(|port| port.number != 0) {
                 let at = at.field("port");
@@ -199,7 +201,7 @@ fn bind(report: &mut Report<'_>, at: &At<'_>, server: &Server) {
                     .error(
                         "MODEL-GW-6",
                         &at.field("number"),
-                        format!("a socket has no port, {} is given", port.number),
+                        format!("a socket has no port, `{}` is given", port.number),
                     )
                     .help("write number: 0");
             }
@@ -218,6 +220,7 @@ fn repeated(report: &mut Report<'_>, at: &At<'_>, servers: &[Server]) {
     let mut port_names = BTreeSet::new();
     let mut names = BTreeSet::new();
     let mut hosts = BTreeSet::new();
+    let mut plain = BTreeMap::new();
     for (index, server) in servers.iter().enumerate() {
         let at = at.index(index);
         if !server.name.is_empty() && !names.insert(&server.name) {
@@ -239,6 +242,21 @@ fn repeated(report: &mut Report<'_>, at: &At<'_>, servers: &[Server]) {
                     format!("two ports are named `{}`", show(&port.name)),
                 )
                 .help("rename one of the two");
+        }
+        if let Some(protocol) = Protocol::parse(&port.protocol).filter(|_| !port.protocol.is_empty()) {
+            let first = *plain.entry((port.number, &server.bind)).or_insert(protocol);
+            if first.is_http() != protocol.is_http() {
+                report
+                    .warning(
+                        "MODEL-GW-13",
+                        &at_port.field("protocol"),
+                        format!(
+                            "port {} is of protocol {first} already, {protocol} is left out",
+                            port.number
+                        ),
+                    )
+                    .help("give this server a port of its own");
+            }
         }
         let at = at.field("hosts");
         for (index, host) in server.hosts.iter().enumerate() {

@@ -90,7 +90,10 @@ fn consistent_hash(report: &mut Report<'_>, at: &At<'_>, hash: &ConsistentHash) 
     if let Some(cookie) = &hash.http_cookie {
         let at = at.field("httpCookie");
         if cookie.name.is_empty() {
-            report.error("MODEL-LB-2", &at.field("name"), "the cookie has no name").absent();
+            report
+                .error("MODEL-LB-2", &at.field("name"), "the cookie has no name")
+                .help("add `name`")
+                .absent();
         }
         let at = at.field("attributes");
         let mut seen = BTreeSet::new();
@@ -99,7 +102,7 @@ fn consistent_hash(report: &mut Report<'_>, at: &At<'_>, hash: &ConsistentHash) 
             let at = at.index(index);
             let at = at.field("name");
             if name.is_empty() {
-                report.error("MODEL-LB-3", &at, "the attribute has no name").absent();
+                report.error("MODEL-LB-3", &at, "the attribute has no name").help("add `name`").absent();
             } else if !seen.insert(name) {
                 report
                     .error("MODEL-LB-3", &at, format!("the attribute `{}` is given twice", show(name)))
@@ -127,9 +130,9 @@ fn consistent_hash(report: &mut Report<'_>, at: &At<'_>, hash: &ConsistentHash) 
         let fault = if size == 0 {
             Some("the table has no size".to_owned())
         } else if size >= 5_000_011 {
-            Some(format!("{size} is too large, at most 5000010 is allowed"))
+            Some(format!("`{size}` is too large, at most 5000010 is allowed"))
         } else if !is_prime(size) {
-            Some(format!("{size} is not a prime"))
+            Some(format!("`{size}` is not a prime"))
         } else {
             None
         };
@@ -151,19 +154,24 @@ fn is_prime(number: u64) -> bool {
 
 fn warm_up(report: &mut Report<'_>, at: &At<'_>, warmup: &WarmupConfiguration) {
     if warmup.duration.is_none() {
-        report.error("MODEL-LB-15", &at.field("duration"), "`duration` is missing").absent();
+        report
+            .error("MODEL-LB-15", &at.field("duration"), "`duration` is missing")
+            .help("add duration: 30s")
+            .absent();
     }
     duration(report, "MODEL-LB-15", &at.field("duration"), warmup.duration);
     if let Some(percent) = warmup.minimum_percent
         && !(0.0..=100.0).contains(&percent)
     {
-        report.error("MODEL-LB-15", &at.field("minimumPercent"), format!("{percent} is outside 0..100"));
+        report
+            .error("MODEL-LB-15", &at.field("minimumPercent"), format!("`{percent}` is not a percentage"))
+            .help("write a number from 0 to 100");
     }
     if let Some(aggression) = warmup.aggression
         && (aggression <= 0.0 || aggression.is_nan())
     {
         report
-            .error("MODEL-LB-15", &at.field("aggression"), format!("{aggression} is not above 0"))
+            .error("MODEL-LB-15", &at.field("aggression"), format!("`{aggression}` is not above 0"))
             .help("1.0 is a straight line");
     }
 }
@@ -192,7 +200,9 @@ fn zone_aware(report: &mut Report<'_>, at: &At<'_>, setting: &ZoneAwareLbSetting
     let pairs = setting.failover.iter().map(|entry| (entry.from.as_str(), entry.to.as_str()));
     failover(report, "MODEL-LB-14", &at.field("failover"), pairs);
     if setting.min_cluster_size == Some(0) {
-        report.error("MODEL-LB-14", &at.field("minClusterSize"), "0 is below 1");
+        report
+            .error("MODEL-LB-14", &at.field("minClusterSize"), "`0` is below 1")
+            .help("leave it out for 6, or write a positive number");
     }
     if !outlier && (!setting.failover.is_empty() || !setting.failover_priority.is_empty()) {
         report
@@ -225,7 +235,9 @@ fn failover<'l>(
     for (index, (from, to)) in pairs.enumerate() {
         let at = at.index(index);
         if from == to {
-            report.error(code, &at, format!("`{}` fails over to itself", show(from)));
+            report
+                .error(code, &at, format!("`{}` fails over to itself", show(from)))
+                .help("write another region in `to`");
         }
         if [from, to].iter().any(|region| region.contains(['/', '*'])) {
             report
@@ -240,7 +252,9 @@ fn distribute(report: &mut Report<'_>, at: &At<'_>, list: &[Distribute]) {
     for (index, entry) in list.iter().enumerate() {
         let at = at.index(index);
         if let Err(fault) = from.add(&entry.from) {
-            report.error("MODEL-LB-11", &at.field("from"), fault);
+            report
+                .error("MODEL-LB-11", &at.field("from"), fault)
+                .help("write region/zone/subzone, `*` at the end for the rest");
         }
         let at = at.field("to");
         let mut to = Localities::default();
@@ -249,14 +263,21 @@ fn distribute(report: &mut Report<'_>, at: &At<'_>, list: &[Distribute]) {
             let at = at.key(locality);
             sum += u64::from(*weight);
             if !(1..=100).contains(weight) {
-                report.error("MODEL-LB-10", &at, format!("the weight {weight} is outside 1..100"));
+                report
+                    .error("MODEL-LB-10", &at, format!("the weight `{weight}` is outside 1..100"))
+                    .help("leave out localities that get nothing");
             }
             if let Err(fault) = to.add(locality) {
-                report.error("MODEL-LB-11", &at, fault).at_key();
+                report
+                    .error("MODEL-LB-11", &at, fault)
+                    .help("write region/zone/subzone, `*` at the end for the rest")
+                    .at_key();
             }
         }
         if sum != 100 {
-            report.error("MODEL-LB-10", &at, format!("the weights add up to {sum}, 100 is needed"));
+            report
+                .error("MODEL-LB-10", &at, format!("the weights add up to {sum}, 100 is needed"))
+                .help("the weights of one entry are percentages");
         }
     }
 }

@@ -358,7 +358,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn model_chk_16_and_type_15_what_go_takes() {
+    fn what_go_takes() {
+        // MODEL-CHK-16, MODEL-TYPE-15
         for good in [
             "",
             "a",

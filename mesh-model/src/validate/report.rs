@@ -153,6 +153,11 @@ impl<'o> Report<'o> {
     }
 }
 
+/// A text in backticks, which would say nothing around an empty one.
+pub(super) fn quote(text: &str) -> String {
+    if text.is_empty() { "the empty text".to_owned() } else { format!("`{}`", show(text)) }
+}
+
 /// A text as it is shown in a message: the first 60 characters.
 pub(super) fn show(text: &str) -> String {
     let mut short: String =

@@ -19,11 +19,13 @@ pub(super) fn labels(report: &mut Report<'_>, code: &'static str, at: &At<'_>, l
                 .error(code, &at, format!("`{}` is not a label's value", show(value)))
                 .help("letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit");
         } else if value.len() > 63 {
-            report.warning(
-                "MODEL-CHK-9",
-                &at,
-                format!("the value has {} characters, Kubernetes allows 63", value.len()),
-            );
+            report
+                .warning(
+                    "MODEL-CHK-9",
+                    &at,
+                    format!("the value has {} characters, Kubernetes allows 63", value.len()),
+                )
+                .help("no pod can have such a label, shorten it");
         }
     }
 }
@@ -70,26 +72,30 @@ fn pairs(report: &mut Report<'_>, at: &At<'_>, labels: &StringMap, form: Form) {
     }
     let at = at.field(form.field);
     if labels.len() > form.max {
-        report.error(
-            form.size,
-            &at,
-            format!("{} labels are given, at most {} are allowed", labels.len(), form.max),
-        );
+        report
+            .error(
+                form.size,
+                &at,
+                format!("{} labels are given, at most {} are allowed", labels.len(), form.max),
+            )
+            .help("remove some");
     }
     for (key, value) in labels {
         let at = at.key(key);
         if key.is_empty() {
-            report.error(form.star, &at, "a label's key is empty").at_key();
+            report.error(form.star, &at, "a label's key is empty").help("remove it").at_key();
         } else if key.contains('*') || value.contains('*') {
             report
                 .error(form.star, &at, format!("`{}: {}` has a `*`", show(key), show(value)))
                 .help("labels are compared as they are, write the whole value");
         } else if value.len() > 63 {
-            report.error(
-                form.size,
-                &at,
-                format!("the value has {} characters, at most 63 are allowed", value.len()),
-            );
+            report
+                .error(
+                    form.size,
+                    &at,
+                    format!("the value has {} characters, at most 63 are allowed", value.len()),
+                )
+                .help("no pod can have such a label, shorten it");
         }
     }
 }
@@ -123,7 +129,9 @@ pub(super) fn policy_targets(
 /// `targetRefs` of a policy or an EnvoyFilter.
 pub(super) fn target_refs(report: &mut Report<'_>, at: &At<'_>, list: &[TargetRef]) {
     if list.len() > 16 {
-        report.error("MODEL-SEL-7", at, format!("{} targets are given, at most 16 are allowed", list.len()));
+        report
+            .error("MODEL-SEL-7", at, format!("{} targets are given, at most 16 are allowed", list.len()))
+            .help("remove some");
     }
     for (index, target) in list.iter().enumerate() {
         target_ref(report, &at.index(index), target);
@@ -137,9 +145,11 @@ fn target_ref(report: &mut Report<'_>, at: &At<'_>, target: &TargetRef) {
             && text.split('.').all(is_dns_label)
     };
     if target.name.is_empty() {
-        report.error("MODEL-SEL-8", &at.field("name"), "the target has no name").absent();
+        report.error("MODEL-SEL-8", &at.field("name"), "the target has no name").help("add `name`").absent();
     } else if target.name.len() > 253 {
-        report.error("MODEL-SEL-8", &at.field("name"), "the name has more than 253 characters");
+        report
+            .error("MODEL-SEL-8", &at.field("name"), "the name has more than 253 characters")
+            .help("no object has such a name");
     }
     if !target.namespace.is_empty() {
         report
@@ -147,15 +157,20 @@ fn target_ref(report: &mut Report<'_>, at: &At<'_>, target: &TargetRef) {
             .help("remove `namespace`");
     }
     if target.kind.is_empty() {
-        report.error("MODEL-SEL-8", &at.field("kind"), "the target has no kind").absent();
+        report
+            .error("MODEL-SEL-8", &at.field("kind"), "the target has no kind")
+            .help("a target is a Service, ServiceEntry, Gateway or GatewayClass")
+            .absent();
         return;
     }
     if !target.group.is_empty() && !subdomain(&target.group) {
-        report.error(
-            "MODEL-SEL-8",
-            &at.field("group"),
-            format!("`{}` is not an API group", show(&target.group)),
-        );
+        report
+            .error(
+                "MODEL-SEL-8",
+                &at.field("group"),
+                format!("`{}` is not an API group", show(&target.group)),
+            )
+            .help("lower-case letters, digits, `-` and `.`");
         return;
     }
     const KINDS: [(&str, &str); 5] = [

@@ -52,11 +52,13 @@ fn sizes(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEntry) {
         ("endpoints", entry.endpoints.len(), 4096),
     ] {
         if len > max {
-            report.error(
-                "MODEL-SE-2",
-                &spec.field(name),
-                format!("{len} are given, at most {max} are allowed"),
-            );
+            report
+                .error(
+                    "MODEL-SE-2",
+                    &spec.field(name),
+                    format!("{len} {name} are given, at most {max} are allowed"),
+                )
+                .help("split the ServiceEntry");
         }
     }
 }
@@ -75,6 +77,8 @@ fn hosts(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
             let added = report.error("MODEL-SE-3", &at, format!("`{}` is not a host: {fault}", show(host)));
             if is_ip(host) {
                 added.help("put it into `addresses`, and give the service a name");
+            } else {
+                added.help("write a DNS name, or *.<domain>");
             }
         } else if host.starts_with('*')
             && !host.starts_with("*.")
@@ -96,7 +100,13 @@ fn addresses(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
     for (index, address) in entry.addresses.iter().enumerate() {
         let at = at.index(index);
         if address.len() > 64 {
-            report.error("MODEL-SE-2", &at, "an address has at most 64 characters");
+            report
+                .error(
+                    "MODEL-SE-2",
+                    &at,
+                    format!("the address has {} characters, at most 64 are allowed", address.len()),
+                )
+                .help("write one such as 10.0.0.1 or 10.0.0.0/8");
         }
         if !is_subnet(address) {
             report
@@ -115,7 +125,9 @@ fn addresses(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
                 .help("write single addresses");
         }
         if net.trunc() != net {
-            report.info("MODEL-SEED-29", &at, format!("`{}` is the range {}", show(address), net.trunc()));
+            report
+                .info("MODEL-SEED-29", &at, format!("`{}` is the range {}", show(address), net.trunc()))
+                .help(format!("write {}", net.trunc()));
         }
     }
 }
@@ -133,24 +145,27 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
         if !is_port(port.number) {
             not_a_port(report, "MODEL-SE-5", &at.field("number"), port.number).absent();
         } else if !numbers.insert(port.number) {
-            report.error(
-                "MODEL-SE-5",
-                &at.field("number"),
-                format!("the port {} is given twice", port.number),
-            );
+            report
+                .error("MODEL-SE-5", &at.field("number"), format!("the port {} is given twice", port.number))
+                .help("remove one of the two");
         }
         if port.target_port != 0 && !is_port(port.target_port) {
             not_a_port(report, "MODEL-SE-5", &at.field("targetPort"), port.target_port);
         }
         let name = &port.name;
         if name.is_empty() {
-            report.error("MODEL-SE-5", &at.field("name"), "the port has no name").absent();
+            report
+                .error("MODEL-SE-5", &at.field("name"), "the port has no name")
+                .help("add name: <protocol>-<text>")
+                .absent();
         } else if !is_dns_label(name) {
             report
                 .error("MODEL-SE-5", &at.field("name"), format!("`{}` is not a port's name", show(name)))
                 .help("letters, digits and inner `-`, at most 63 characters");
         } else if !names.insert(name) {
-            report.error("MODEL-SE-5", &at.field("name"), format!("two ports are named `{}`", show(name)));
+            report
+                .error("MODEL-SE-5", &at.field("name"), format!("two ports are named `{}`", show(name)))
+                .help("rename one of the two");
         }
         let Some(protocol) = Protocol::parse(&port.protocol) else {
             report
@@ -179,17 +194,21 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
             |named: &Protocol| protocol == Protocol::Unsupported || class(*named) != class(protocol);
         if let Some(named) = Protocol::from_port_name(name).filter(misleads) {
             if protocol == Protocol::Unsupported {
-                report.info(
-                    "MODEL-SE-16",
-                    &at.field("name"),
-                    format!("the name does not make the port {named}, a ServiceEntry needs `protocol`"),
-                );
+                report
+                    .info(
+                        "MODEL-SE-16",
+                        &at.field("name"),
+                        format!("the name does not make the port {named}, a ServiceEntry needs `protocol`"),
+                    )
+                    .help(format!("add protocol: {named}"));
             } else {
-                report.info(
-                    "MODEL-SEED-30",
-                    &at.field("name"),
-                    format!("`{}` is a port of protocol {protocol}", show(name)),
-                );
+                report
+                    .info(
+                        "MODEL-SEED-30",
+                        &at.field("name"),
+                        format!("`{}` is a port of protocol {protocol}", show(name)),
+                    )
+                    .help("rename it, or write the protocol that the name says");
             }
         }
     }
@@ -218,6 +237,7 @@ fn without_resolution(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEnt
             &spec.field("resolution"),
             "the resolution NONE forwards to whatever address the client resolved",
         )
+        .help("write resolution: DNS to let the proxy resolve the hosts")
         .absent();
 }
 
@@ -253,7 +273,9 @@ fn static_endpoints(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEntry
         let at_address = at.field("address");
         if let Some(path) = address.strip_prefix("unix://") {
             if let Err(fault) = unix_path(path) {
-                report.error(CODE, &at_address, format!("`{}`: {fault}", show(address)));
+                report
+                    .error(CODE, &at_address, format!("`{}` is not a socket: {fault}", show(address)))
+                    .help("write unix:///<path> or unix://@<name>");
             }
             if !found.ports.is_empty() {
                 report
@@ -272,7 +294,7 @@ fn static_endpoints(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEntry
             }
         } else if address.is_empty() {
             if found.network.is_empty() {
-                report.error(CODE, &at_address, "the endpoint has no address").absent();
+                report.error(CODE, &at_address, "the endpoint has no address").help("add `address`").absent();
             }
         } else if !is_ip(address) {
             let added = report.error(CODE, &at_address, format!("`{}` is not an address", show(address)));
@@ -326,16 +348,21 @@ fn names(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEntry) {
                 .help("write resolution: STATIC");
         } else if address.is_empty() {
             if found.network.is_empty() {
-                report.error("MODEL-SE-11", &at.field("address"), "the endpoint has no address").absent();
+                report
+                    .error("MODEL-SE-11", &at.field("address"), "the endpoint has no address")
+                    .help("add `address`")
+                    .absent();
             }
         } else if !is_ip(address)
             && let Err(fault) = fqdn(address)
         {
-            report.error(
-                "MODEL-SE-11",
-                &at.field("address"),
-                format!("`{}` is not an address: {fault}", show(address)),
-            );
+            report
+                .error(
+                    "MODEL-SE-11",
+                    &at.field("address"),
+                    format!("`{}` is not an address: {fault}", show(address)),
+                )
+                .help("write an IP or a DNS name");
         }
         endpoint(report, "MODEL-SE-11", &at, entry, found);
     }
@@ -395,7 +422,9 @@ fn dynamic(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEntry) {
     }
     let waypoint = report.object.metadata.labels.contains_key("istio.io/use-waypoint");
     if waypoint && entry.location == Location::MeshInternal {
-        report.error(CODE, &spec.field("location"), "a waypoint serves DYNAMIC_DNS for MESH_EXTERNAL only");
+        report
+            .error(CODE, &spec.field("location"), "a waypoint serves DYNAMIC_DNS for MESH_EXTERNAL only")
+            .help("write location: MESH_EXTERNAL");
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) fn check(report: &mut Report<'_>, sidecar: &Sidecar) {
         let number = listener.port.as_ref().map(|port| port.number).filter(|number| is_port(*number));
         if number.is_some_and(|number| !numbers.insert(number)) {
             let at = at.field("port");
-            report.error("MODEL-SCAR-4", &at.field("number"), "two listeners have the same port");
+            report
+                .error("MODEL-SCAR-4", &at.field("number"), "two listeners have the same port")
+                .help("remove one of the two");
         }
     }
     if let Some(pool) = &sidecar.inbound_connection_pool {
@@ -98,7 +100,9 @@ fn ingress(report: &mut Report<'_>, at: &At<'_>, listener: &IstioIngressListener
         }
     }
     if !listener.bind.is_empty() && !is_ip(&listener.bind) {
-        report.error(CODE, &at.field("bind"), format!("`{}` is not an address", show(&listener.bind)));
+        report
+            .error(CODE, &at.field("bind"), format!("`{}` is not an address", show(&listener.bind)))
+            .help("write an IP, or leave it out");
     }
     if let Err(fault) = default_endpoint(&listener.default_endpoint) {
         report
@@ -121,6 +125,7 @@ fn ingress(report: &mut Report<'_>, at: &At<'_>, listener: &IstioIngressListener
         {
             report
                 .warning("MODEL-SCAR-7", &at.field("http"), "the port is not HTTP, the limits have no effect")
+                .help("write the limits under `tcp`, or set the protocol of the port")
                 .at_key();
         }
     }
@@ -212,14 +217,14 @@ fn egress_list(report: &mut Report<'_>, at: &At<'_>, list: &[IstioEgressListener
                 egress_port(report, &at, listener, found);
                 let at_port = at.field("port");
                 if found.number != 0 && !numbers.insert(found.number) {
-                    report.error(
-                        "MODEL-SCAR-11",
-                        &at_port.field("number"),
-                        "two listeners have the same port",
-                    );
+                    report
+                        .error("MODEL-SCAR-11", &at_port.field("number"), "two listeners have the same port")
+                        .help("put the hosts of both into one");
                 }
                 if found.number == 0 && !sockets.insert(&listener.bind) {
-                    report.error("MODEL-SCAR-11", &at.field("bind"), "two listeners have the same socket");
+                    report
+                        .error("MODEL-SCAR-11", &at.field("bind"), "two listeners have the same socket")
+                        .help("put the hosts of both into one");
                 }
             }
         }
@@ -236,7 +241,9 @@ fn egress_port(report: &mut Report<'_>, at: &At<'_>, listener: &IstioEgressListe
         match bind.strip_prefix("unix://") {
             Some(path) => {
                 if let Err(fault) = unix_path(path) {
-                    report.error(CODE, &at_bind, format!("`{}`: {fault}", show(bind)));
+                    report
+                        .error(CODE, &at_bind, format!("`{}` is not a socket: {fault}", show(bind)))
+                        .help("write unix:///<path> or unix://@<name>");
                 }
             }
             None => {
@@ -256,7 +263,9 @@ fn egress_port(report: &mut Report<'_>, at: &At<'_>, listener: &IstioEgressListe
             not_a_port(report, CODE, &at_port.field("number"), found.number);
         }
         if !bind.is_empty() && !is_ip(bind) {
-            report.error(CODE, &at_bind, format!("`{}` is not an address", show(bind)));
+            report
+                .error(CODE, &at_bind, format!("`{}` is not an address", show(bind)))
+                .help("write an IP, or leave it out");
         }
     }
 }
@@ -282,7 +291,9 @@ fn egress_hosts(report: &mut Report<'_>, at: &At<'_>, list: &[String]) {
             continue;
         }
         if let Err(fault) = dns_name(name, false) {
-            report.error("MODEL-SCAR-12", &at, format!("`{}` is not a host: {fault}", show(name)));
+            report
+                .error("MODEL-SCAR-12", &at, format!("`{}` is not a host: {fault}", show(name)))
+                .help("write the whole name, *.<domain> or `*`");
             continue;
         }
         if namespace.starts_with('~') {
@@ -329,26 +340,29 @@ fn outbound(report: &mut Report<'_>, at: &At<'_>, policy: &OutboundTrafficPolicy
         .help("route to the proxy with a VirtualService")
         .at_key();
     if policy.mode != OutboundTrafficPolicyMode::AllowAny {
-        report.error(CODE, &at.field("mode"), "`egressProxy` needs the mode ALLOW_ANY").absent();
+        report
+            .error(CODE, &at.field("mode"), "`egressProxy` needs the mode ALLOW_ANY")
+            .help("write mode: ALLOW_ANY, or remove `egressProxy`")
+            .absent();
     }
     if let Err(fault) = fqdn(&proxy.host).and_then(|()| wildcard_domain(&proxy.host)) {
-        report.error(
-            CODE,
-            &at_proxy.field("host"),
-            format!("`{}` is not a host: {fault}", show(&proxy.host)),
-        );
+        report
+            .error(CODE, &at_proxy.field("host"), format!("`{}` is not a host: {fault}", show(&proxy.host)))
+            .help("write the whole name of a service");
     }
     if !proxy.subset.is_empty() && !is_dns_label(&proxy.subset) {
-        report.error(
-            CODE,
-            &at_proxy.field("subset"),
-            format!("`{}` is not a subset's name", show(&proxy.subset)),
-        );
+        report
+            .error(
+                CODE,
+                &at_proxy.field("subset"),
+                format!("`{}` is not a subset's name", show(&proxy.subset)),
+            )
+            .help("letters, digits and inner `-`, at most 63 characters");
     }
     let at_port = at_proxy.field("port");
     match proxy.port {
         None => {
-            report.error(CODE, &at_port, "the proxy has no port").absent();
+            report.error(CODE, &at_port, "the proxy has no port").help("add port: {number: ...}").absent();
         }
         Some(port) if !is_port(port.number) => {
             not_a_port(report, CODE, &at_port.field("number"), port.number);

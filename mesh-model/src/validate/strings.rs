@@ -70,7 +70,7 @@ pub(super) fn is_claim(name: &str) -> bool {
 /// MODEL-CHK-10.
 pub(super) fn match_header_name(name: &str) -> Result<(), Fault> {
     if name.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err("a header has a name".to_owned());
     }
     if matches!(name, ":method" | ":scheme" | ":authority" | ":path" | ":status") || is_claim(name) {
         return Ok(());
@@ -86,7 +86,7 @@ pub(super) fn is_authority(name: &str) -> bool {
 /// MODEL-CHK-12 when `authority` may be set, else MODEL-CHK-13.
 pub(super) fn operation_header_name(name: &str, authority: bool) -> Result<(), Fault> {
     if name.is_empty() {
-        Err("it is empty".to_owned())
+        Err("a header has a name".to_owned())
     } else if authority && is_authority(name) {
         Ok(())
     } else if name.eq_ignore_ascii_case("host") {
@@ -205,6 +205,8 @@ pub(super) fn duration(report: &mut Report<'_>, code: &'static str, at: &At<'_>,
     } else if value.as_nanos() > 1_000_000 {
         let whole = value.as_nanos() - value.as_nanos() % 1_000_000;
         added.help(format!("write {}", Duration::from_nanos(whole)));
+    } else {
+        added.help("write 1ms or more");
     }
 }
 
@@ -213,7 +215,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn model_chk_10_to_13_header_names() {
+    fn claims_of_tokens_model_chk_11() {
+        for good in [
+            "@request.auth.claims.sub",
+            "@request.auth.claims.a.b",
+            "@REQUEST.auth.Claims.sub",
+            "@request.auth.claims[a.b][c]",
+        ] {
+            assert!(is_claim(good), "{good}");
+        }
+        for bad in [
+            "",
+            "@request.auth.claims",
+            "@request.auth.claims.",
+            "@request.auth.claims[]",
+            "@request.auth.claims[a",
+            "@request.auth.claimsa",
+            "request.auth.claims.sub",
+        ] {
+            assert!(!is_claim(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_of_requests_to_write_model_chk_12() {
+        for good in ["x-a", "Host", "HOST", ":authority", ":Authority"] {
+            assert_eq!(operation_header_name(good, true), Ok(()), "{good}");
+        }
+        for bad in ["", ":path", ":method", ":", ":host"] {
+            assert!(operation_header_name(bad, true).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn other_headers_to_change_model_chk_13() {
+        for good in ["x-a", "hosts", "X_A"] {
+            assert_eq!(operation_header_name(good, false), Ok(()), "{good}");
+        }
+        for bad in ["", "host", "Host", ":authority", ":status"] {
+            assert!(operation_header_name(bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn model_chk_10_header_names() {
         for good in ["x-user", ":method", "a_b", "@request.auth.claims.sub", "@Request.Auth.Claims[a][b]"] {
             assert_eq!(match_header_name(good), Ok(()), "{good}");
         }

@@ -134,11 +134,28 @@ fn is_cipher(name: &str) -> bool {
         || KNOWN.contains(&name)
 }
 
+/// Secrets that exclude each other, whatever the mode (MODEL-STLS-6). True when there are any.
+fn secrets(report: &mut Report<'_>, at: &At<'_>, tls: &ServerTlsSettings) -> bool {
+    let others = [
+        ("credentialName", !tls.credential_name.is_empty()),
+        ("tlsCertificates", !tls.tls_certificates.is_empty()),
+    ];
+    let names = !tls.credential_names.is_empty();
+    let found = others.into_iter().find(|(_, set)| names && *set);
+    if let Some((other, _)) = found {
+        report
+            .error("MODEL-STLS-6", at, format!("`{other}` and `credentialNames` exclude each other"))
+            .help("keep one of them");
+    }
+    found.is_some()
+}
+
 /// `tls` of a Gateway server or a Sidecar ingress listener.
 pub(super) fn server(report: &mut Report<'_>, at: &At<'_>, tls: &ServerTlsSettings) {
     let mode = tls.mode;
     versions_and_ciphers(report, at, tls);
     let sources = sources(tls);
+    let secrets = secrets(report, at, tls);
     if mode == ServerTlsMode::IstioMutual {
         for (name, _) in sources.into_iter().filter(|(_, set)| *set) {
             report
@@ -169,17 +186,32 @@ pub(super) fn server(report: &mut Report<'_>, at: &At<'_>, tls: &ServerTlsSettin
     .into_iter()
     .filter_map(|(name, set)| set.then_some(name))
     .collect();
-    if let [first, second, ..] = kinds.as_slice() {
-        // The CRD refuses most pairs as well (MODEL-STLS-6).
+    if let [first, second, ..] = kinds.as_slice()
+        && (!secrets || files)
+    {
         report
             .error("MODEL-STLS-5", at, format!("`{first}` and `{second}` are two sources of certificates"))
             .help("keep one of them");
     }
     if tls.credential_names.len() > 2 {
-        report.error("MODEL-STLS-7", &at.field("credentialNames"), "at most 2 credentials are allowed");
+        let count = tls.credential_names.len();
+        report
+            .error(
+                "MODEL-STLS-7",
+                &at.field("credentialNames"),
+                format!("{count} credentials are given, at most 2 are allowed"),
+            )
+            .help("keep one with an RSA key and one with an ECDSA key");
     }
     if tls.tls_certificates.len() > 2 {
-        report.error("MODEL-STLS-7", &at.field("tlsCertificates"), "at most 2 certificates are allowed");
+        let count = tls.tls_certificates.len();
+        report
+            .error(
+                "MODEL-STLS-7",
+                &at.field("tlsCertificates"),
+                format!("{count} certificates are given, at most 2 are allowed"),
+            )
+            .help("keep one with an RSA key and one with an ECDSA key");
     }
     let credential = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
     if !credential {
@@ -253,25 +285,55 @@ fn versions_and_ciphers(report: &mut Report<'_>, at: &At<'_>, tls: &ServerTlsSet
     // An unset bound is not compared.
     let high = tls.max_protocol_version;
     if low != TlsProtocol::Auto && high != TlsProtocol::Auto && low > high {
-        report.warning(
-            "MODEL-STLS-11",
-            &at.field("maxProtocolVersion"),
-            format!("the lowest version {low} is above the highest, {high}"),
-        );
+        report
+            .warning(
+                "MODEL-STLS-11",
+                &at.field("maxProtocolVersion"),
+                format!("the lowest version {low} is above the highest, {high}"),
+            )
+            .help("no client can connect; swap the two");
     }
     let at = at.field("cipherSuites");
     let mut seen = std::collections::BTreeSet::new();
     for (index, name) in tls.cipher_suites.iter().enumerate() {
         if !is_cipher(name) {
-            report.warning(
-                "MODEL-STLS-2",
-                &at.index(index),
-                format!("`{}` is not a known cipher suite and is left out", show(name)),
-            );
+            report
+                .warning(
+                    "MODEL-STLS-2",
+                    &at.index(index),
+                    format!("`{}` is not a known cipher suite and is left out", show(name)),
+                )
+                .help("write a name of OpenSSL, such as ECDHE-RSA-AES128-GCM-SHA256");
         } else if !seen.insert(name) {
             report
                 .warning("MODEL-STLS-2", &at.index(index), format!("`{}` is listed twice", show(name)))
                 .help("remove one of the two");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_cipher;
+
+    #[test]
+    fn names_of_cipher_suites_model_chk_22() {
+        let pairs =
+            ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-SHA", "AES256-SHA"];
+        for suite in pairs {
+            for key in ["ECDSA", "RSA"] {
+                assert!(is_cipher(&format!("ECDHE-{key}-{suite}")), "{key} {suite}");
+            }
+            assert_eq!(is_cipher(suite), suite != "CHACHA20-POLY1305", "{suite}");
+        }
+        // Not names but expressions, which Envoy takes.
+        for good in ["DES-CBC3-SHA", "", "ALL", "!aNULL", "-SHA", "[A|B]"] {
+            assert!(is_cipher(good), "{good}");
+        }
+        for bad in
+            ["TLS_RSA_WITH_AES_128_CBC_SHA", "ecdhe-rsa-aes128-sha", "ALL:!aNULL", "RC4-MD5", "AES128-SHA "]
+        {
+            assert!(!is_cipher(bad), "{bad}");
         }
     }
 }

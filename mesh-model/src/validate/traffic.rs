@@ -51,7 +51,10 @@ pub(super) fn connection_pool(report: &mut Report<'_>, at: &At<'_>, pool: &Conne
             for (name, value) in [("interval", keep_alive.interval), ("timeout", keep_alive.timeout)] {
                 let at = at.field(name);
                 if value.is_none() {
-                    report.error("MODEL-CP-5", &at, format!("`{name}` is missing")).absent();
+                    report
+                        .error("MODEL-CP-5", &at, format!("`{name}` is missing"))
+                        .help(format!("add {name}: 10s"))
+                        .absent();
                 }
                 duration(report, "MODEL-CP-5", &at, value);
             }
@@ -61,7 +64,7 @@ pub(super) fn connection_pool(report: &mut Report<'_>, at: &At<'_>, pool: &Conne
 
 fn not_negative(report: &mut Report<'_>, at: &At<'_>, value: i32) {
     if value < 0 {
-        report.error("MODEL-CP-2", at, format!("{value} is negative")).help("leave it out for no limit");
+        report.error("MODEL-CP-2", at, format!("`{value}` is negative")).help("leave it out for no limit");
     }
 }
 
@@ -90,13 +93,17 @@ pub(super) fn outlier_detection(report: &mut Report<'_>, at: &At<'_>, outlier: &
         ("minHealthPercent", outlier.min_health_percent),
     ] {
         if !(0..=100).contains(&value) {
-            report.error("MODEL-OD-4", &at.field(name), format!("{value} is outside 0..100"));
+            report
+                .error("MODEL-OD-4", &at.field(name), format!("`{value}` is not a percentage"))
+                .help("write a number from 0 to 100");
         }
     }
     let codes = at.field("outlierDetectionHttpErrorCodes");
     for (index, code) in outlier.outlier_detection_http_error_codes.iter().enumerate() {
         if !(100..=599).contains(code) {
-            report.error("MODEL-OD-5", &codes.index(index), format!("{code} is outside 100..599"));
+            report
+                .error("MODEL-OD-5", &codes.index(index), format!("`{code}` is not a status of a response"))
+                .help("write a number from 100 to 599");
         }
     }
     let errors = outlier.consecutive_5xx_errors.unwrap_or(5);

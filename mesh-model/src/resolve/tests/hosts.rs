@@ -27,6 +27,28 @@ fn short_names_model_res_1() {
     assert_eq!(full_name("a", "b", "corp.internal"), "a.b.svc.corp.internal");
 }
 
+/// A wildcard stands for any text, dots included, in front of what follows it.
+#[test]
+fn wildcards_compare_suffixes_model_type_16() {
+    for (wide, host, want) in [
+        ("*.foo.com", "a.foo.com", true),
+        ("*.foo.com", "a.b.foo.com", true),
+        ("*.foo.com", "foo.com", false),
+        ("*foo.com", "foo.com", true),
+        ("*foo.com", "xfoo.com", true),
+        ("*foo.com", "a.foo.com", true),
+        ("*-x.foo.com", "a-x.foo.com", true),
+        ("*-x.foo.com", "x.foo.com", false),
+        ("*.com", "example.com", true),
+        ("*", "anything", true),
+        // No wildcard elsewhere.
+        ("a.*.com", "a.b.com", false),
+    ] {
+        assert_eq!(is_subset_of(host, wide), want, "{wide} {host}");
+        assert_eq!(overlaps(wide, host), want, "{wide} {host}");
+    }
+}
+
 #[test]
 fn gateway_references_model_res_4() {
     let gateway = |namespace: &str, name: &str| GatewayReference::Gateway {

@@ -2,7 +2,7 @@
 
 use crate::common::StringMatch;
 use crate::networking::virtual_service::CorsPolicy;
-use crate::validate::report::{At, Report, show};
+use crate::validate::report::{At, Report, quote, show};
 use crate::validate::strings::{duration, is_token, regex};
 
 const METHODS: [&str; 10] =
@@ -35,7 +35,7 @@ pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, policy: &CorsPolicy) {
                     .error(
                         "MODEL-VS-30",
                         &at.index(index),
-                        format!("`{}` is not a header's name", show(header)),
+                        format!("{} is not a header's name", quote(header)),
                     )
                     .help("write one name an entry, or `*`");
             }

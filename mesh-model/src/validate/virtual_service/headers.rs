@@ -2,7 +2,7 @@
 
 use crate::common::{HeaderOperations, Headers, StringMap};
 use crate::networking::virtual_service::HttpRoute;
-use crate::validate::report::{At, Report, show};
+use crate::validate::report::{At, Report, quote, show};
 use crate::validate::strings::{header_value, is_authority, operation_header_name};
 
 pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, headers: &Headers) {
@@ -25,7 +25,7 @@ fn operations(report: &mut Report<'_>, at: &At<'_>, operations: &HeaderOperation
                 .error(
                     "MODEL-VS-25",
                     &removed.index(index),
-                    format!("`{}` is not a header to remove: {fault}", show(name)),
+                    format!("{} is not a header to remove: {fault}", quote(name)),
                 )
                 .help("remove it from the list");
         }
@@ -51,7 +51,7 @@ fn entries(report: &mut Report<'_>, at: &At<'_>, map: &StringMap, request: bool)
         let at = at.key(name);
         if let Err(fault) = operation_header_name(name, request) {
             report
-                .error("MODEL-VS-25", &at, format!("`{}` is not a header to write: {fault}", show(name)))
+                .error("MODEL-VS-25", &at, format!("{} is not a header to write: {fault}", quote(name)))
                 .help("write the name of a plain header; `rewrite.authority` changes the host of a request")
                 .at_key();
         }

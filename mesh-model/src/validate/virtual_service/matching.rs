@@ -4,7 +4,7 @@ use super::{Whole, gateways};
 use crate::common::{StringMap, StringMatch};
 use crate::networking::virtual_service::HttpMatchRequest;
 use crate::validate::names::{is_dns_label, is_port, not_a_port};
-use crate::validate::report::{At, Report, show};
+use crate::validate::report::{At, Report, quote, show};
 use crate::validate::selector::labels;
 use crate::validate::strings::{Strictness, is_claim, match_header_name, string_match};
 use std::collections::BTreeMap;
@@ -178,7 +178,7 @@ fn without_headers(
 fn header_name(report: &mut Report<'_>, code: &'static str, at: &At<'_>, name: &str, whole: Whole<'_>) {
     if let Err(fault) = match_header_name(name) {
         report
-            .error(code, at, format!("`{}` is not a header's name: {fault}", show(name)))
+            .error(code, at, format!("{} is not a header's name: {fault}", quote(name)))
             .help("letters, digits and `-`, in lower case")
             .at_key();
     } else if is_claim(name) {

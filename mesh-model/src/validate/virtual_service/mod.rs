@@ -119,6 +119,8 @@ fn host_help(added: super::report::Added<'_>, host: &str) {
         added.help(format!("write {} without port", show(name)));
     } else if host.contains('/') {
         added.help("a host has no namespace or path here");
+    } else {
+        added.help("write a DNS name: letters, digits and inner `-` between dots, `*` only at the start");
     }
 }
 

@@ -190,7 +190,7 @@ fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &Http
             ("retryOn", !retry.retry_on.is_empty()),
             ("retryRemoteLocalities", retry.retry_remote_localities.is_some()),
         ];
-        // Nothing is said of a bare `retries: {}`: it reads like an explicit `attempts: 0`.
+        // A bare `retries: {}` cannot be told from `attempts: 0` here; the loader speaks of it.
         if let Some((name, _)) = extra.iter().find(|(_, set)| *set) {
             report
                 .error(
@@ -212,6 +212,10 @@ fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &Http
 
 /// Tries that the timeout of the rule leaves no time for (MODEL-VS-45).
 fn out_of_time(report: &mut Report<'_>, at: &At<'_>, attempts: i64, each: Duration, all: Duration) {
+    // What is no timeout at all was reported as that.
+    if all.as_nanos() <= 0 {
+        return;
+    }
     if each > all {
         report
             .warning(
@@ -269,7 +273,8 @@ fn retry_on(report: &mut Report<'_>, at: &At<'_>, list: &str) {
         let added = report.error("MODEL-VS-44", at, format!("`{}` is not a retry condition", show(token)));
         let near = token.trim().to_ascii_lowercase();
         if CONDITIONS.contains(&near.as_str()) {
-            added.help(format!("write {near}, without blanks around the comma"));
+            let blanks = if token.trim() == token { "" } else { ", without blanks around the comma" };
+            added.help(format!("write {near}{blanks}"));
         } else if near.parse().is_ok_and(is_registered_status) {
             added.help("remove the blanks around the comma");
         } else if token.bytes().all(|c| c.is_ascii_digit()) && !token.is_empty() {
