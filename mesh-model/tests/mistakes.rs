@@ -375,6 +375,7 @@ x.yaml:8:3: error[MODEL-SE-7]: ServiceEntry shop/mongo: spec.endpoints: the reso
 x.yaml:6:53: warning[MODEL-SE-6]: ServiceEntry shop/mongo: spec.ports[0].protocol: without `addresses` it takes all traffic to port 27017 (IST0134)
   help: add `addresses`, or set the protocol to HTTP or TLS
 x.yaml:7:15: info[MODEL-SEED-20]: ServiceEntry shop/mongo: spec.resolution: the resolution NONE forwards to whatever address the client resolved
+  help: write resolution: DNS to let the proxy resolve the hosts
 ",
     );
 }

@@ -243,9 +243,13 @@ fn faults(fault: &mut Value, path: &FieldPath, context: &Context) {
     with(fault, "delay", path, &mut |delay, path| {
         if set(delay, "percent") && !set(delay, "percentage") {
             context.note(
-                Diagnostic::warning("MODEL-LEG-6", path.clone().field("percent"), "`percent` is deprecated (IST0002)")
-                    .help("write percentage: {value: ...}")
-                    .at_key(),
+                Diagnostic::warning(
+                    "MODEL-LEG-6",
+                    path.clone().field("percent"),
+                    "`percent` is deprecated (IST0002)",
+                )
+                .help("write percentage: {value: ...}")
+                .at_key(),
             );
             percent_to_percentage(delay, "percent", "percentage");
         }

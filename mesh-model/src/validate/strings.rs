@@ -70,7 +70,7 @@ pub(super) fn is_claim(name: &str) -> bool {
 /// MODEL-CHK-10.
 pub(super) fn match_header_name(name: &str) -> Result<(), Fault> {
     if name.is_empty() {
-        return Err("a header has a name".to_owned());
+        return Err("a name is needed".to_owned());
     }
     if matches!(name, ":method" | ":scheme" | ":authority" | ":path" | ":status") || is_claim(name) {
         return Ok(());
@@ -86,7 +86,7 @@ pub(super) fn is_authority(name: &str) -> bool {
 /// MODEL-CHK-12 when `authority` may be set, else MODEL-CHK-13.
 pub(super) fn operation_header_name(name: &str, authority: bool) -> Result<(), Fault> {
     if name.is_empty() {
-        Err("a header has a name".to_owned())
+        Err("a name is needed".to_owned())
     } else if authority && is_authority(name) {
         Ok(())
     } else if name.eq_ignore_ascii_case("host") {
