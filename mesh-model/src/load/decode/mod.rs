@@ -7,7 +7,6 @@
 mod access;
 mod free;
 mod scalar;
-mod verbatim;
 pub(in crate::load) mod yaml11;
 
 use super::context::{Context, Path, Step};
@@ -20,7 +19,6 @@ pub(in crate::load) use scalar::is_placeholder;
 use scalar::{duration_text, names, shorten};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, Visitor};
 use std::fmt;
-use verbatim::Verbatim;
 
 /// So many problems of the kind that needs another attempt are reported before the object is given up.
 const MAX_ATTEMPTS: usize = 64;
@@ -142,7 +140,7 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
 
     /// Only a tree that is kept as it is asks for this; nothing in it is checked (MODEL-UNK-3).
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        Verbatim(self.value).deserialize_any(visitor)
+        Free(self.value).deserialize_any(visitor)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {

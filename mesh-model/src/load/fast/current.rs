@@ -1,6 +1,8 @@
 //! What the other path brings up to date, though today's types have a place for it: it must not be read here.
 
+use crate::common::HttpRetry;
 use crate::networking::gateway::Server;
+use crate::networking::sidecar::OutboundTrafficPolicy;
 use crate::networking::{Gateway, VirtualService};
 use crate::object::Body;
 
@@ -26,10 +28,20 @@ pub(super) fn is_old_name(name: &str) -> bool {
 /// False when the object as a whole is in need of a repair.
 pub(super) fn is_current(body: &Body) -> bool {
     match body {
-        Body::VirtualService(service) => every_rule_acts(service),
+        Body::VirtualService(service) => every_rule_acts(service) && !switches_retries_off(service),
+        // An empty block is told of (MODEL-SCAR-16), and looks like this.
+        Body::Sidecar(sidecar) => sidecar
+            .outbound_traffic_policy
+            .as_ref()
+            .is_none_or(|policy| *policy != OutboundTrafficPolicy::default()),
         Body::Gateway(gateway) => !uses_secret_discovery_idiom(gateway),
         _ => true,
     }
+}
+
+/// `retries: {}` is told of (MODEL-VS-45), and looks like `retries: {attempts: 0}`.
+fn switches_retries_off(service: &VirtualService) -> bool {
+    service.http.iter().any(|rule| rule.retries.as_ref().is_some_and(|retry| *retry == HttpRetry::default()))
 }
 
 /// A rule without action may be completed (MODEL-SEED-6).
