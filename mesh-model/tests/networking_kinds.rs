@@ -397,3 +397,22 @@ spec:
     assert_eq!(filter("(".repeat(1025)), [("warning MODEL-EF-4".to_owned(), path.clone())]);
     assert_eq!(filter("(".repeat(1024)), [("error MODEL-EF-4".to_owned(), path)]);
 }
+
+#[test]
+fn a_selector_has_at_most_256_labels_model_sel_1() {
+    let sidecar = |count: usize| {
+        told(&format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {{name: a, namespace: shop}}
+spec:
+  workloadSelector: {{labels: {{{}}}}}
+  egress: [{{hosts: [./*]}}]
+",
+            pairs(count)
+        ))
+    };
+    assert_eq!(sidecar(256), []);
+    assert_eq!(sidecar(257), [("error MODEL-SEL-1".to_owned(), "spec.workloadSelector.labels".to_owned())]);
+}

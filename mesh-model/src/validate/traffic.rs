@@ -98,6 +98,16 @@ pub(super) fn outlier_detection(report: &mut Report<'_>, at: &At<'_>, outlier: &
                 .help("write a number from 0 to 100");
         }
     }
+    // Below this share of healthy endpoints, all of them are used.
+    if outlier.min_health_percent == 100 {
+        report
+            .info(
+                "MODEL-OD-6",
+                &at.field("minHealthPercent"),
+                "with `100` no ejection lasts: as soon as one endpoint is ejected, all are used again",
+            )
+            .help("write a smaller number, or leave it out");
+    }
     let codes = at.field("outlierDetectionHttpErrorCodes");
     for (index, code) in outlier.outlier_detection_http_error_codes.iter().enumerate() {
         if !(100..=599).contains(code) {

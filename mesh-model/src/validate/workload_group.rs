@@ -93,7 +93,7 @@ fn probe(report: &mut Report<'_>, at: &At<'_>, probe: &ReadinessProbe) {
             .error(
                 "MODEL-TYPE-22",
                 &at.field(second),
-                format!("a probe has one method, `{}` is another", second),
+                format!("a probe has one method, `{second}` is another"),
             )
             .help(format!("keep one of {}", methods.join(", ")))
             .at_key();
