@@ -157,9 +157,13 @@ impl fmt::Display for Diagnostic {
         if let Some(object) = &self.object {
             write!(f, "{object}: ")?;
         }
-        // The path within a list document leads to the object, which is already named.
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+        // An item of a list is found by its place in the document (MODEL-DOC-2).
+        let item = self.origin.as_ref().map(|origin| &origin.path).filter(|path| !path.is_empty());
+        match (item, self.path.is_empty()) {
+            (Some(item), true) => write!(f, "{item}: ")?,
+            (Some(item), false) => write!(f, "{item}.{}: ", self.path)?,
+            (None, true) => {}
+            (None, false) => write!(f, "{}: ", self.path)?,
         }
         f.write_str(&self.message)
     }

@@ -189,13 +189,19 @@ impl Object {
         ObjectRef::new(self.kind.clone(), self.metadata.namespace.clone(), self.metadata.name.clone())
     }
 
-    /// Addresses allocated to a ServiceEntry: `status.addresses[].value` (MODEL-DOC-6).
-    pub fn allocated_addresses(&self) -> impl Iterator<Item = &str> {
+    /// Addresses allocated to a host of a ServiceEntry: `status.addresses[].value` (MODEL-DOC-6). An entry that names
+    /// no host is for all of them.
+    pub fn allocated_addresses<'o>(&'o self, host: &'o str) -> impl Iterator<Item = &'o str> {
         let list = match self.status.as_ref().and_then(|status| status.get("addresses")) {
             Some(Value::List(list)) => list.as_slice(),
             _ => &[],
         };
-        list.iter().filter_map(|entry| entry.get("value")?.as_str())
+        let text = |entry: &'o Value, key: &str| {
+            entry.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+        };
+        list.iter()
+            .filter(move |entry| text(entry, "host").is_none_or(|of| of.eq_ignore_ascii_case(host)))
+            .filter_map(move |entry| text(entry, "value"))
     }
 }
 
@@ -213,12 +219,8 @@ impl Serialize for Object {
         if self.unread.is_empty() {
             return self.serialize_read(serializer);
         }
-        let mut whole = serde_yaml::to_value(Read(self))
-            .and_then(Value::deserialize)
-            .map_err(serde::ser::Error::custom)?;
-        for (path, value) in &self.unread {
-            whole.put(path.segments(), value.clone());
-        }
+        let whole = self.whole_value();
+        let whole = whole.ok_or_else(|| serde::ser::Error::custom("the object has no form in YAML"))?;
         whole.serialize(serializer)
     }
 }
@@ -233,6 +235,20 @@ impl Serialize for Read<'_> {
 }
 
 impl Object {
+    /// What was read, as a tree; `None` only if its type cannot be written, which none is.
+    pub(crate) fn read_value(&self) -> Option<Value> {
+        serde_yaml::to_value(Read(self)).and_then(Value::deserialize).ok()
+    }
+
+    /// All of the object as a tree.
+    pub(crate) fn whole_value(&self) -> Option<Value> {
+        let mut whole = self.read_value()?;
+        for (path, value) in &self.unread {
+            whole.put(path.segments(), value.clone());
+        }
+        Some(whole)
+    }
+
     fn serialize_read<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("apiVersion", &self.api_version)?;

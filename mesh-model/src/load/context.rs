@@ -145,6 +145,11 @@ impl Context {
         self.gaps.borrow_mut().element(path);
     }
 
+    /// The object cannot be used, for a reason that was given.
+    pub(super) fn refuse(&self) {
+        self.worsen(LoadState::Rejected);
+    }
+
     pub(super) fn reject(&self, found: Diagnostic) {
         self.worsen(LoadState::Rejected);
         self.gaps.borrow_mut().value(found.path.clone());

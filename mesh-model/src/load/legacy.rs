@@ -1,6 +1,8 @@
 //! Older spellings and slips with one plain meaning, put into today's form before the spec is read (section 4 of the
 //! model reference). Under `strict` those that current Istio refuses or drops are errors instead.
 
+mod routes;
+
 use super::context::Context;
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
@@ -18,6 +20,7 @@ pub(super) fn modernize(spec: &mut Value, kind: &Kind, context: &Context) {
         Kind::Gateway => {
             each(spec, "servers", &path, &mut |server, path| secret_discovery_idiom(server, path, context));
         }
+        Kind::Sidecar => sidecar(spec, &path, context),
         Kind::EnvoyFilter => envoy_filter(spec, &path, context),
         Kind::Sidecar => closed_by_nothing(spec, &path, context),
         _ => {}
@@ -99,12 +102,21 @@ fn rename(value: &mut Value, from: &str, to: &str) -> bool {
 
 const ACTIONS: [&str; 4] = ["route", "redirect", "directResponse", "delegate"];
 
+/// True when a key of the rule is probably a misspelt action.
+fn has_misspelt_action(route: &Value) -> bool {
+    let Value::Map(entries) = route else { return false };
+    entries.iter().any(|(key, _)| ACTIONS.iter().any(|action| super::distance(key, action, 2) <= 2))
+}
+
 fn has_action(route: &Value) -> bool {
     ACTIONS.iter().any(|action| route.get(action).is_some_and(|value| !value.is_null()))
 }
 
 fn virtual_service(spec: &mut Value, path: &FieldPath, context: &Context) {
     misplaced_action(spec, path, context);
+    for protocol in ["http", "tls", "tcp"] {
+        each(spec, protocol, path, &mut |route, path| routes::route(route, path, context));
+    }
     each(spec, "http", path, &mut |route, path| {
         header_keys(route, path, context);
         each(route, "route", path, &mut |destination, path| header_keys(destination, path, context));
@@ -189,7 +201,7 @@ fn missing_action(spec: &mut Value, path: &FieldPath, context: &Context) {
         return;
     }
     each(spec, "http", path, &mut |route, path| {
-        if !matches!(route, Value::Map(_)) || has_action(route) {
+        if !matches!(route, Value::Map(_)) || has_action(route) || has_misspelt_action(route) {
             return;
         }
         context.repair(
@@ -373,7 +385,32 @@ fn for_policies(spec: &mut Value, path: &FieldPath, act: &mut dyn FnMut(&mut Val
     each(spec, "subsets", path, &mut whole);
 }
 
+/// Blocks of the drafts of Istio 1.0 (MODEL-LEG-34).
+fn sidecar(spec: &mut Value, path: &FieldPath, context: &Context) {
+    let drop = |holder: &mut Value, path: &FieldPath| {
+        for key in ["localhost", "localhostClientTls", "localhostServerTls"] {
+            if let Some(value) = holder.remove(key) {
+                context.keep(path.clone().field(key), value);
+                context.note(
+                    Diagnostic::warning(
+                        "MODEL-LEG-34",
+                        path.clone().field(key),
+                        format!("`{key}` never took effect"),
+                    )
+                    .help("remove it")
+                    .at_key(),
+                );
+            }
+        }
+    };
+    drop(spec, path);
+    for list in ["ingress", "egress"] {
+        each(spec, list, path, &mut |listener, path| drop(listener, path));
+    }
+}
+
 fn traffic_policy(policy: &mut Value, path: &FieldPath, context: &Context) {
+    routes::port_name(policy, path, context);
     with(policy, "loadBalancer", path, &mut |balancer, path| load_balancer(balancer, path, context));
     with(policy, "outlierDetection", path, &mut |outlier, path| outlier_detection(outlier, path, context));
 }
@@ -422,6 +459,7 @@ fn load_balancer(balancer: &mut Value, path: &FieldPath, context: &Context) {
 
 /// The fields of Istio 0.8, one level too deep, and `consecutiveErrors` (MODEL-LEG-13 to 15).
 fn outlier_detection(outlier: &mut Value, path: &FieldPath, context: &Context) {
+    let mut written = path.clone().field("consecutiveErrors");
     for (nested, code) in [("http", "MODEL-LEG-14"), ("tcp", "MODEL-LEG-15")] {
         if !matches!(outlier.get(nested), Some(Value::Map(_))) {
             continue;
@@ -438,19 +476,18 @@ fn outlier_detection(outlier: &mut Value, path: &FieldPath, context: &Context) {
         );
         for (key, value) in entries {
             if outlier.get(&key).is_none() {
+                if key == "consecutiveErrors" {
+                    written = path.clone().field(nested).field(&key);
+                }
                 outlier.set(&key, value);
             }
         }
     }
     if rename(outlier, "consecutiveErrors", "consecutive5xxErrors") {
         context.note(
-            Diagnostic::warning(
-                "MODEL-LEG-13",
-                path.clone().field("consecutiveErrors"),
-                "`consecutiveErrors` is ignored by Istio",
-            )
-            .help("write consecutive5xxErrors")
-            .at_key(),
+            Diagnostic::warning("MODEL-LEG-13", written, "`consecutiveErrors` is ignored by Istio")
+                .help("write consecutive5xxErrors")
+                .at_key(),
         );
     }
 }

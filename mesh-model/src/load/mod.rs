@@ -1,8 +1,10 @@
 //! Reading objects from text.
 
+mod canonical;
 mod context;
 mod decode;
 mod fast;
+mod fragment;
 mod gaps;
 mod kinds;
 mod legacy;
@@ -12,6 +14,8 @@ mod suggest;
 mod syntax;
 mod tree;
 
+pub(crate) use decode::is_yaml11;
+pub use fragment::parse_fragment;
 pub(crate) use suggest::distance;
 
 use crate::diagnostic::{Diagnostic, Position, Span};
@@ -248,6 +252,7 @@ fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: Fast,
     let name: Arc<str> = source.name.into();
     let chunks = split::chunks(source.text);
     let total = chunks.len();
+    let mut is_page = false;
     for (document, chunk) in chunks.into_iter().enumerate() {
         let origin = Origin {
             source: Arc::clone(&name),
@@ -269,7 +274,14 @@ fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: Fast,
             );
             return;
         }
+        // What follows the front matter of a page is prose.
+        if is_page && !chunk.text.lines().any(|line| line.starts_with("apiVersion:")) {
+            continue;
+        }
+        let before = loaded.diagnostics.len();
         load_chunk(&chunk, &origin, options, fast, loaded);
+        is_page |= document == 0
+            && loaded.diagnostics.get(before).is_some_and(|found| found.code == "MODEL-SEED-34");
     }
 }
 
@@ -298,15 +310,13 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, fast
         );
     }
     if let Some(line) = chunk.ellipsis {
-        recovered(
-            loaded,
-            Diagnostic::warning(
-                "MODEL-SEED-5",
-                FieldPath::new(),
-                format!("line {} is a literal ellipsis", chunk.line + line),
-            )
-            .help("remove the line"),
-        );
+        let mut found =
+            Diagnostic::warning("MODEL-SEED-5", FieldPath::new(), "the line is a literal ellipsis, not YAML")
+                .help("remove the line");
+        let before: usize = chunk.text.split_inclusive('\n').take(line).map(str::len).sum();
+        let at = Position { line: chunk.line + line, column: 1, byte: chunk.start + before };
+        found.span = Some(Span { start: at, end: at });
+        recovered(loaded, found);
     }
     let before = loaded.objects.len();
     if let Some(plain) = fast(&chunk.text, &options.limits) {
@@ -383,6 +393,7 @@ fn note_duplicates(loaded: &mut Loaded) {
             format!("the object is also defined at {}:{}, this one is used", first.source, first.line);
         loaded.diagnostics.push(
             Diagnostic::warning("MODEL-DOC-13", FieldPath::new().field("metadata").field("name"), message)
+                .help("remove or rename one of the two")
                 .of(Some(object.reference()), object.origin.as_ref()),
         );
         superseded.insert(earlier);
@@ -402,15 +413,17 @@ fn note_unknown_kinds(loaded: &mut Loaded) {
         // Of a misspelt or removed kind that was said already.
         if let Kind::Other(kind) = &object.kind
             && matches!(crate::kind::resolve(&object.api_version, kind), crate::kind::Resolved::Unknown)
-            && seen.insert((object.api_version.clone(), kind.clone()))
+            && let group = object.api_version.split_once('/').map_or("", |(group, _)| group)
+            && seen.insert((group.to_owned(), kind.clone()))
         {
+            let message = if group == "gateway.networking.k8s.io" {
+                format!("`{kind}` of the Gateway API is outside of what is modelled here, it is not examined")
+            } else {
+                format!("`{kind}` of `{}` is not a kind of Istio, it is not examined", object.api_version)
+            };
             found.push(
-                Diagnostic::info(
-                    "MODEL-GV-3",
-                    FieldPath::new().field("kind"),
-                    format!("`{kind}` of `{}` is not examined", object.api_version),
-                )
-                .of(Some(object.reference()), object.origin.as_ref()),
+                Diagnostic::info("MODEL-GV-3", FieldPath::new().field("kind"), message)
+                    .of(Some(object.reference()), object.origin.as_ref()),
             );
         }
     }

@@ -102,7 +102,10 @@ fn document(
             } else {
                 let help = match fragment_of(entries) {
                     Some(whole) => format!("this looks like a fragment of a {whole} spec"),
-                    None => "write them first, such as `apiVersion: networking.istio.io/v1`".to_owned(),
+                    None if kind.is_none() && version.is_some() => {
+                        "add it, such as `kind: VirtualService`".to_owned()
+                    }
+                    None => "begin with `apiVersion: networking.istio.io/v1` and its `kind`".to_owned(),
                 };
                 Diagnostic::error("MODEL-DOC-9", FieldPath::new(), format!("{missing} missing")).help(help)
             };
@@ -110,7 +113,8 @@ fn document(
             return;
         }
     };
-    if kind.ends_with("List") && matches!(root.get("items"), Some(Value::List(_) | Value::Null) | None) {
+    let is_list = kind == "List" || (kind.ends_with("List") && root.get("items").is_some());
+    if is_list && matches!(root.get("items"), Some(Value::List(_) | Value::Null) | None) {
         if let Some(Value::List(items)) = root.remove("items") {
             let item_kind = kind.strip_suffix("List").unwrap_or("").to_owned();
             for (index, item) in items.into_iter().enumerate() {
@@ -120,15 +124,13 @@ fn document(
             }
             return;
         }
-        if kind == "List" {
-            return;
-        }
+        return;
     }
     object(root, api_version, &kind, written, origin, options, loaded);
 }
 
 /// True for the head of a Markdown page (MODEL-SEED-34).
-pub(super) fn is_front_matter(entries: &[(String, Value)]) -> bool {
+fn is_front_matter(entries: &[(String, Value)]) -> bool {
     let has = |name: &str| entries.iter().any(|(key, _)| key == name);
     has("title")
         && ["categories", "tags", "date", "author", "layout", "description", "draft", "slug", "weight"]
@@ -282,7 +284,10 @@ fn metadata(root: &mut Value, kind: &Kind, options: &Options, context: &Context)
     let raw = root.remove("metadata").unwrap_or_default();
     let mut metadata: ObjectMeta = decode(&raw, &base, context).unwrap_or_default();
     context.keep_unread("metadata", &raw);
-    if metadata.name.is_empty() {
+    if metadata.name.is_empty() && matches!(raw.get("name"), Some(Value::List(_) | Value::Map(_))) {
+        // That it is no text was said.
+        context.refuse();
+    } else if metadata.name.is_empty() {
         let at = FieldPath::new().field("metadata").field("name");
         let found = Diagnostic::error("MODEL-META-1", at, "the object has no name");
         context.reject(if raw.get("generateName").is_some() {
@@ -455,7 +460,7 @@ fn fields_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     fields
 }
 
-fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
+pub(super) fn body(mut root: Value, kind: &Kind, context: &Context) -> Body {
     let path = Path::root();
     let spec_path = path.child(Step::Field("spec"));
     if kind.requires_spec() && root.get("spec").is_none_or(Value::is_null) {

@@ -199,18 +199,19 @@ fn of_entry(set: &ResourceSet, at: usize, entry: Resource<'_, ServiceEntry>, out
         })
         .filter(|port| port.protocol != Protocol::Udp)
         .collect();
-    let mut addresses: Vec<String> = entry.addresses.iter().map(|address| plain_address(address)).collect();
-    if addresses.is_empty() {
-        addresses = object.allocated_addresses().map(str::to_owned).collect();
-    }
+    let given: Vec<String> = entry.addresses.iter().map(|address| plain_address(address)).collect();
     for host in &entry.hosts {
+        let mut addresses = given.clone();
+        if addresses.is_empty() {
+            addresses = object.allocated_addresses(host).map(str::to_owned).collect();
+        }
         out.push(Service {
             hostname: host.to_ascii_lowercase(),
             namespace: object.metadata.namespace.clone(),
             name: object.metadata.name.clone(),
             ports: ports.clone(),
             resolution: resolution.clone(),
-            addresses: addresses.clone(),
+            addresses,
             external: entry.location == Location::MeshExternal,
             subject_alt_names: entry.subject_alt_names.clone(),
             labels: object.metadata.labels.clone(),

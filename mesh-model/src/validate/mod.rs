@@ -16,6 +16,7 @@ mod envoy_filter;
 mod gateway;
 mod kubernetes;
 mod load_balancer;
+mod metadata;
 mod names;
 mod proxy_config;
 mod re2;
@@ -101,6 +102,7 @@ pub(crate) fn findings(object: &Object, settings: &Settings) -> Vec<Finding> {
         Body::EndpointSlice(slice) => kubernetes::endpoint_slice(&mut report, slice),
         _ => {}
     }
+    metadata::check(&mut report);
     if object.kind.is_istio() {
         annotations(&mut report);
     }

@@ -17,6 +17,25 @@ pub(super) fn one_entry<'de, V: Visitor<'de>, T: IntoDeserializer<'de, DecodeErr
     visitor.visit_map(de::value::MapDeserializer::new(std::iter::once((key, value))))
 }
 
+/// A message of one field, whose value was written in its place.
+pub(super) struct InPlace<'a, 'de> {
+    pub(super) field: Option<&'static str>,
+    pub(super) value: Decoder<'a, 'de>,
+}
+
+impl<'de> MapAccess<'de> for InPlace<'_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+        let Some(field) = self.field.take() else { return Ok(None) };
+        seed.deserialize(de::value::BorrowedStrDeserializer::new(field)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
+        seed.deserialize(self.value)
+    }
+}
+
 /// A message of which nothing could be read.
 pub(super) struct NoEntries;
 

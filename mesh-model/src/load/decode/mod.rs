@@ -13,12 +13,17 @@ use super::context::{Context, Path, Step};
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
 use crate::path::FieldPath;
-use access::{Entries, Fields, Items, NoEntries, Single, one_entry};
+use access::{Entries, Fields, InPlace, Items, NoEntries, Single, one_entry};
 use free::Free;
 pub(in crate::load) use scalar::is_placeholder;
 use scalar::{duration_text, names, shorten};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, Visitor};
 use std::fmt;
+
+/// True for a text that must be in quotes for a reader of YAML 1.1 (MODEL-DOC-10).
+pub(crate) fn is_yaml11(text: &str) -> bool {
+    yaml11::kind(text).is_some()
+}
 
 /// So many problems of the kind that needs another attempt are reported before the object is given up.
 const MAX_ATTEMPTS: usize = 64;
@@ -82,11 +87,12 @@ impl de::Error for DecodeError {
         let (code, message) = CODES
             .iter()
             .find_map(|code| Some((*code, text.strip_prefix(code)?.strip_prefix(": ")?.to_owned())))
-            .unwrap_or(("MODEL-TYPE-18", text));
+            .unwrap_or_else(|| ("MODEL-TYPE-18", text.clone()));
         let usual = match code {
             "MODEL-TYPE-12" => "keep one of the three",
             "MODEL-AP-6" => "remove the field, or name what it is to match",
-            _ => "write a time such as 2024-05-01T12:00:00Z",
+            _ if text.contains("time") => "write a time such as 2024-05-01T12:00:00Z",
+            _ => "write a value of the kind that is expected",
         };
         Self { path: None, code, message, help: help.or_else(|| Some(usual.to_owned())) }
     }
@@ -348,8 +354,10 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
                     );
                     return Err(DecodeError::new("MODEL-TYPE-13", found, Some(help)));
                 }
-                self.wrapped("MODEL-TYPE-13", found, &format!("write {{exact: \"{text}\"}}"));
-                return one_entry(visitor, "exact", text.clone());
+                let code =
+                    if self.path.last_field() == "allowOrigins" { "MODEL-LEG-5" } else { "MODEL-TYPE-13" };
+                self.wrapped(code, found, &format!("write {{exact: \"{text}\"}}"));
+                return visitor.visit_map(InPlace { field: Some("exact"), value: self });
             }
             (Value::String(text), "PortSelector") if text.parse::<u32>().is_ok() => {
                 self.wrapped(

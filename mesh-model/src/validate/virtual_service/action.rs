@@ -82,6 +82,9 @@ pub(super) fn direct_response(report: &mut Report<'_>, at: &At<'_>, response: &H
             .error("MODEL-TYPE-22", &at, "`string` and `bytes` exclude each other")
             .help("keep one of them");
     }
+    if let Some(text) = &body.bytes {
+        super::content::base64(report, &at.field("bytes"), text);
+    }
     // Three bytes of base64 text less than four of it: the size of what it stands for.
     let bytes = body.bytes.as_ref().map_or(0, |text| text.trim_end_matches('=').len() / 4 * 3);
     let size = body.string.as_ref().map_or(0, String::len).max(bytes);

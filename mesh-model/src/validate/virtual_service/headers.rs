@@ -60,6 +60,9 @@ fn entries(report: &mut Report<'_>, at: &At<'_>, map: &StringMap, request: bool)
                 .error("MODEL-VS-25", &at, format!("`{}` is not a header's value: {fault}", show(value)))
                 .help("write %% for a percent sign");
         }
+        if name.eq_ignore_ascii_case("content-type") {
+            super::content::media_type(report, &at, value);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! VirtualService (MODEL-VS).
 
 mod action;
+mod content;
 mod cors;
 mod headers;
 mod http;
