@@ -141,6 +141,61 @@ fn every_case_is_told_as_written() {
     assert!(failures.is_empty(), "{} cases differ:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// Messages name what is wrong in the project's grammar, and every error says what to do (MODEL-API-5).
+#[test]
+fn messages_are_in_the_grammar_and_errors_have_a_fix() {
+    let fine = |text: &str| {
+        let first = text.split([' ', ':']).next().unwrap();
+        // A name such as `ISTIO_MUTUAL` or EnvoyFilter may stand first.
+        let named = first.chars().skip(1).any(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit());
+        let lower = named || !first.starts_with(|c: char| c.is_ascii_uppercase());
+        lower && !text.is_empty() && !text.ends_with('.') && !text.contains(|c: char| c.is_control())
+    };
+    // Kinds of one word, which begin a message as they are written.
+    let is_kind = |text: &str| {
+        ["Sidecar", "Gateway", "Istio", "Kubernetes", "Envoy", "Service", "Telemetry", "Pod", "Deployment", "Node"]
+            .iter()
+            .any(|kind| text.starts_with(kind))
+    };
+    let mut failures = Vec::new();
+    for path in files() {
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        for case in cases(&std::fs::read_to_string(&path).unwrap()) {
+            let loaded = load([Source::new("case", &case.text)], &case.options());
+            for found in &loaded.diagnostics {
+                let help = found.help.as_deref();
+                let texts =
+                    std::iter::once(found.message.as_str()).chain(help.iter().flat_map(|help| help.lines()));
+                for text in texts.filter(|text| !fine(text) && !is_kind(text)) {
+                    failures.push(format!("{file}: {}: {text}", found.code));
+                }
+                if found.is_error() && help.is_none() {
+                    failures.push(format!("{file}: {}: no help: {}", found.code, found.message));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Findings come in the order of the documents, then of the fields, then of the rules, and in the same order each time
+/// (MODEL-API-4).
+#[test]
+fn findings_are_in_order() {
+    for path in files() {
+        for case in cases(&std::fs::read_to_string(&path).unwrap()) {
+            let told = || load([Source::new("case", &case.text)], &case.options()).diagnostics;
+            let found = told();
+            assert_eq!(found, told(), "{}", case.headline);
+            let place = |found: &mesh_model::Diagnostic| {
+                let origin = found.origin.clone().unwrap();
+                (origin.bytes, origin.path, found.path.clone(), found.code)
+            };
+            assert!(found.iter().map(place).is_sorted(), "{}", case.headline);
+        }
+    }
+}
+
 /// A rule that always speaks, or a case that names a rule it has nothing to do with, proves nothing.
 #[test]
 fn a_rule_that_speaks_also_keeps_silent() {

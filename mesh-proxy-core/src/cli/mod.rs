@@ -1,5 +1,6 @@
 //! The command line.
 
+mod canonicalize;
 mod demo;
 mod explain;
 mod iptables;
@@ -38,6 +39,8 @@ enum Command {
     Run(run::Arguments),
     /// Check configuration files and explain every mistake.
     Validate(validate::Arguments),
+    /// Write objects in today's form: current versions, and what old spellings stand for.
+    Canonicalize(canonicalize::Arguments),
     /// Say what the configuration decides about a request, and why.
     Explain(explain::Arguments),
     /// Print, install, check, remove and explain the rules that bring a pod's traffic to the proxy.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse_from(words()).command {
         Command::Run(arguments) => run::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Validate(arguments) => Ok(validate::run(&arguments)),
+        Command::Canonicalize(arguments) => Ok(canonicalize::run(&arguments)),
         Command::Explain(arguments) => Ok(explain::run(&arguments)),
         Command::Iptables(arguments) => Ok(iptables::run(&arguments)),
         Command::IstioIptables(arguments) => Ok(iptables::run_bare(&arguments)),

@@ -1,16 +1,17 @@
 //! Base64 of a direct response's `body.bytes`.
 
-/// The bytes that `text` stands for, in the standard alphabet; blanks and line breaks are passed over. `None` when it
-/// is not base64.
+/// The bytes that `text` stands for, in the standard or the URL-safe alphabet, padded or not (MODEL-TYPE-23); blanks
+/// and line breaks are passed over. `None` when it is not base64.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
-    if !text.len().is_multiple_of(4) || padding > 2 {
+    let digits = text.len() - padding;
+    if digits % 4 == 1 || padding > 2 || (padding > 0 && !text.len().is_multiple_of(4)) {
         return None;
     }
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut buffer, mut bits) = (0u32, 0u32);
-    for byte in text.iter().take(text.len() - padding) {
+    for byte in text.iter().take(digits) {
         buffer = buffer << 6 | value(*byte)?;
         bits += 6;
         if bits >= 8 {
@@ -28,8 +29,8 @@ fn value(byte: u8) -> Option<u32> {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
         b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
         _ => return None,
     }))
 }
@@ -47,10 +48,12 @@ mod tests {
             ("Zm9v", b"foo"),
             ("Zm9v\n YmFy", b"foobar"),
             ("/+8=", b"\xff\xef"),
+            ("_-8=", b"\xff\xef"),
+            ("Zg", b"f"),
         ] {
             assert_eq!(decode(text).as_deref(), Some(want), "{text}");
         }
-        for text in ["Zg", "Zg=", "Zg===", "Z===", "Zh==", "Z_8=", "Zm=v", "="] {
+        for text in ["Z", "Zg=", "Zg===", "Z===", "Zh==", "Z.8=", "Zm=v", "="] {
             assert_eq!(decode(text), None, "{text}");
         }
     }
