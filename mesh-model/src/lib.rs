@@ -33,6 +33,6 @@ pub use load::{Limits, Loaded, Options, Profile, Source, load, mesh_config, pars
 pub use locate::locate;
 pub use mesh_config::MeshConfig;
 pub use meta::{ObjectMeta, ObjectRef, Origin};
-pub use object::{Body, LoadState, Object, Typed};
+pub use object::{Body, LoadState, Object, Typed, Unread};
 pub use path::{FieldPath, ParseFieldPathError, Segment};
 pub use spans::Spans;

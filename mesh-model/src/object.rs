@@ -57,7 +57,19 @@ pub struct Object {
     pub state: LoadState,
     /// What was written in an object of Istio and has no place in `body`, with its path: unknown fields and values
     /// that could not be read. Written back when the object is serialized, so that reading it again finds the same.
-    pub unread: Vec<(FieldPath, Value)>,
+    pub unread: Vec<Unread>,
+}
+
+/// A part of an object that was written and could not be read.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Unread {
+    /// Where it stood.
+    pub path: FieldPath,
+    /// What stood there.
+    pub value: Value,
+    /// It was an element of a list and is not in the object; those behind it moved up.
+    pub left_out: bool,
 }
 
 macro_rules! bodies {
@@ -243,8 +255,8 @@ impl Object {
     /// All of the object as a tree.
     pub(crate) fn whole_value(&self) -> Option<Value> {
         let mut whole = self.read_value()?;
-        for (path, value) in &self.unread {
-            whole.put(path.segments(), value.clone());
+        for part in &self.unread {
+            whole.put(part.path.segments(), part.value.clone(), part.left_out);
         }
         Some(whole)
     }

@@ -92,19 +92,20 @@ impl Value {
 
     /// Puts `new` back to where it stood before it could not be read.
     ///
-    /// Lists that were given as their only element, and the other way round, are passed through.
-    pub(crate) fn put(&mut self, path: &[Segment], new: Self) {
+    /// Lists that were given as their only element, and the other way round, are passed through. An element that was
+    /// left out of its list goes before the one that is now in its place.
+    pub(crate) fn put(&mut self, path: &[Segment], new: Self, left_out: bool) {
         let Some((first, rest)) = path.split_first() else {
             *self = new;
             return;
         };
         match (first, &mut *self) {
-            (Segment::Index(0), Self::Map(_)) => self.put(rest, new),
+            (Segment::Index(0), Self::Map(_)) => self.put(rest, new, left_out),
             (Segment::Index(index), Self::List(items)) => match items.get_mut(*index) {
-                Some(item) if !rest.is_empty() => item.put(rest, new),
+                Some(item) if !(rest.is_empty() && left_out) => item.put(rest, new, left_out),
                 _ => {
                     let mut item = Self::Null;
-                    item.put(rest, new);
+                    item.put(rest, new, left_out);
                     items.insert((*index).min(items.len()), item);
                 }
             },
@@ -113,7 +114,7 @@ impl Value {
                     items.push(Self::Map(Vec::new()));
                 }
                 if let Some(item) = items.first_mut() {
-                    item.put(path, new);
+                    item.put(path, new, left_out);
                 }
             }
             (Segment::Field(name) | Segment::Key(name), Self::Map(_)) => {
@@ -121,16 +122,16 @@ impl Value {
                     self.set(name, Self::Null);
                 }
                 if let Some(inner) = self.get_mut(name) {
-                    inner.put(rest, new);
+                    inner.put(rest, new, left_out);
                 }
             }
             (Segment::Index(_), _) => {
                 *self = Self::List(Vec::new());
-                self.put(path, new);
+                self.put(path, new, left_out);
             }
             _ => {
                 *self = Self::Map(Vec::new());
-                self.put(path, new);
+                self.put(path, new, left_out);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::Profile;
 use super::gaps::Gaps;
 use crate::common::Value;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::object::LoadState;
+use crate::object::{LoadState, Unread};
 use crate::path::{FieldPath, Segment};
 use crate::spans::Document;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -42,7 +42,7 @@ pub(super) struct Context {
     /// The object's namespace, once it is known.
     pub(super) namespace: RefCell<String>,
     /// What was written and could not be read, by its path.
-    unread: RefCell<Vec<(FieldPath, Value)>>,
+    unread: RefCell<Vec<Unread>>,
 }
 
 impl Context {
@@ -76,17 +76,19 @@ impl Context {
 
     /// Keeps a value that has no place in the object.
     pub(super) fn keep(&self, path: FieldPath, value: Value) {
-        self.unread.borrow_mut().push((path, value));
+        self.unread.borrow_mut().push(Unread { path, value, left_out: false });
     }
 
     /// Keeps what could not be read of `value`, which stands at the field `name`.
     pub(super) fn keep_unread(&self, name: &str, value: &Value) {
-        for path in self.gaps.borrow().unread() {
+        let gaps = self.gaps.borrow();
+        for path in gaps.unread() {
             if let Some((Segment::Field(first), rest)) = path.segments().split_first()
                 && first == name
                 && let Some(found) = value.at(rest)
             {
-                self.unread.borrow_mut().push((path.clone(), found.clone()));
+                let left_out = gaps.is_left_out(path);
+                self.unread.borrow_mut().push(Unread { path: path.clone(), value: found.clone(), left_out });
             }
         }
     }
@@ -176,7 +178,7 @@ impl Context {
         self.state.set(mark.1);
     }
 
-    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState, Gaps, Vec<(FieldPath, Value)>) {
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState, Gaps, Vec<Unread>) {
         (self.findings.into_inner(), self.state.get(), self.gaps.into_inner(), self.unread.into_inner())
     }
 }

@@ -79,6 +79,16 @@ impl Gaps {
         all
     }
 
+    /// True for a list element that is not in the object.
+    pub(super) fn is_left_out(&self, path: &FieldPath) -> bool {
+        match path.segments().last() {
+            Some(Segment::Index(index)) => {
+                self.elements.get(&parent(path)).is_some_and(|list| list.binary_search(index).is_ok())
+            }
+            _ => false,
+        }
+    }
+
     /// Turns a path of the object into one of the text.
     pub(super) fn in_text(&self, path: &FieldPath) -> FieldPath {
         if self.elements.is_empty() {

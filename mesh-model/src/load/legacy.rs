@@ -20,9 +20,11 @@ pub(super) fn modernize(spec: &mut Value, kind: &Kind, context: &Context) {
         Kind::Gateway => {
             each(spec, "servers", &path, &mut |server, path| secret_discovery_idiom(server, path, context));
         }
-        Kind::Sidecar => sidecar(spec, &path, context),
+        Kind::Sidecar => {
+            sidecar(spec, &path, context);
+            closed_by_nothing(spec, &path, context);
+        }
         Kind::EnvoyFilter => envoy_filter(spec, &path, context),
-        Kind::Sidecar => closed_by_nothing(spec, &path, context),
         _ => {}
     }
 }
