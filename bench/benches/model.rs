@@ -5,6 +5,9 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 
+#[path = "../../mesh-model/tests/mixed/mod.rs"]
+mod mixed;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mesh_model::{Options, Source, load};
 use serde::Deserialize as _;
@@ -102,5 +105,23 @@ fn loading(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, loading);
+/// Objects of twelve kinds, in sizes that show how the cost grows.
+fn mixed_objects(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("model/load");
+    group.sample_size(10);
+    for count in [1_000, 10_000, 100_000] {
+        let text = mixed::objects(count);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(BenchmarkId::new("mixed/mesh-model", count), |bencher| {
+            bencher.iter(|| {
+                let loaded = load([Source::new("bench.yaml", black_box(&text))], &Options::default());
+                assert_eq!((loaded.objects.len(), loaded.diagnostics.len()), (count, 0));
+                loaded
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, loading, mixed_objects);
 criterion_main!(benches);

@@ -72,6 +72,11 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, A> {
         self.empty = false;
         Ok(element)
     }
+
+    /// Most lists have one element; a list that starts with room for four of them would be most of the memory.
+    fn size_hint(&self) -> Option<usize> {
+        Some(1)
+    }
 }
 
 /// Entries of a map, or fields of a message that may have others than its type.

@@ -101,7 +101,8 @@ fn has_alias_or_tag(text: &str) -> bool {
     memchr::memchr2_iter(b'*', b'!', bytes).any(|at| {
         at.checked_sub(1)
             .and_then(|before| bytes.get(before))
-            .is_none_or(|before| before.is_ascii_whitespace() || b",[{:-?".contains(before))
+            // Not all line breaks of YAML 1.1 are ASCII.
+            .is_none_or(|before| !before.is_ascii_graphic() || b",[{:-?".contains(before))
     })
 }
 

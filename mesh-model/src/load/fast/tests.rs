@@ -102,3 +102,17 @@ fn limits_hold() {
     assert!(tight(|limits| limits.max_nodes = 50).is_none());
     assert!(tight(|limits| limits.max_depth = 4).is_none());
 }
+
+#[path = "../../../tests/mixed/mod.rs"]
+mod mixed;
+
+/// A cluster's usual objects all take the fast path.
+#[test]
+fn usual_objects_are_read_here() {
+    let text = mixed::objects(40);
+    let documents: Vec<&str> = text.split("\n---\n").filter(|document| !document.trim().is_empty()).collect();
+    assert_eq!(documents.len(), 40);
+    for document in documents {
+        assert!(read_default(document).is_some(), "{document}");
+    }
+}

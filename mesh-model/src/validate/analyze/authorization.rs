@@ -210,7 +210,9 @@ impl<'o> Authorization<'o> {
             Some((workload, by)) => Some((known.workloads.name(workload), by)),
             None if summary.enforced => None,
             None => match known.peers.throughout(own) {
-                Some((MutualTlsMode::Disable, Some(by))) => Some((format!("the namespace `{}`", show(own)), by)),
+                Some((MutualTlsMode::Disable, Some(by))) => {
+                    Some((format!("the namespace `{}`", show(own)), by))
+                }
                 _ => None,
             },
         };
@@ -319,7 +321,8 @@ fn selection(
         (Some(_), None) => (&at_labels, "the mesh".to_owned()),
     };
     if let Some(outside) = summary.outside {
-        let message = format!("{} has no proxy, and nobody else is selected (IST0127)", workloads.name(outside));
+        let message =
+            format!("{} has no proxy, and nobody else is selected (IST0127)", workloads.name(outside));
         report
             .warning("MODEL-ANA-25", at, message)
             .help("a workload without proxy enforces no policy; give it one, or remove the policy");
@@ -348,16 +351,20 @@ fn is_http(operation: &Operation) -> bool {
 
 /// True when the rule asks for a token or a header, whatever the operation.
 fn is_http_rule(rule: &Rule) -> bool {
-    let token = |source: &Source| {
-        !source.request_principals.is_empty() || !source.not_request_principals.is_empty()
-    };
+    let token =
+        |source: &Source| !source.request_principals.is_empty() || !source.not_request_principals.is_empty();
     let mut sources = rule.from.iter().filter_map(|from| from.source.as_ref()).peekable();
     (sources.peek().is_some() && sources.all(token))
         || rule.when.iter().any(|condition| condition.key.starts_with("request."))
 }
 
 /// HTTP attributes on ports that do not speak HTTP (MODEL-AP-18).
-fn tcp(report: &mut Report<'_>, at: &At<'_>, policy: &AuthorizationPolicy, ports: &BTreeMap<u32, PortUse<'_>>) {
+fn tcp(
+    report: &mut Report<'_>,
+    at: &At<'_>,
+    policy: &AuthorizationPolicy,
+    ports: &BTreeMap<u32, PortUse<'_>>,
+) {
     let all_tcp = !ports.is_empty() && ports.values().all(|port| port.tcp);
     for (index, rule) in policy.rules.iter().enumerate() {
         let at = at.index(index);
@@ -367,7 +374,8 @@ fn tcp(report: &mut Report<'_>, at: &At<'_>, policy: &AuthorizationPolicy, ports
         }
         let to = at.field("to");
         for (index, entry) in rule.to.iter().enumerate() {
-            let Some(operation) = entry.operation.as_ref().filter(|operation| http || is_http(operation)) else {
+            let Some(operation) = entry.operation.as_ref().filter(|operation| http || is_http(operation))
+            else {
                 continue;
             };
             let at = to.index(index);
@@ -419,7 +427,8 @@ fn default_deny(index: &Index<'_>) -> BTreeMap<usize, String> {
         index.oldest_first().filter_map(|(at, object)| {
             let policy = object.as_authorization_policy()?;
             let dry = object.metadata.annotations.get("istio.io/dry-run");
-            let dry = dry.is_some_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True"));
+            let dry =
+                dry.is_some_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True"));
             let allows = policy.action == AuthorizationAction::Allow && object.is_usable() && !dry;
             (allows && attach::targets(object).is_empty()).then_some((at, object, policy))
         })

@@ -55,7 +55,10 @@ impl Injection {
                     .info(
                         CODE,
                         &metadata.field("name"),
-                        format!("`{}` gets sidecars without a label, as the mesh is installed (IST0148)", show(name)),
+                        format!(
+                            "`{}` gets sidecars without a label, as the mesh is installed (IST0148)",
+                            show(name)
+                        ),
                     )
                     .help("add the label istio-injection: disabled to keep it out");
             }
@@ -64,7 +67,10 @@ impl Injection {
                     .info(
                         CODE,
                         &metadata.field("name"),
-                        format!("`{}` has no label for injection, its pods get no sidecar (IST0102)", show(name)),
+                        format!(
+                            "`{}` has no label for injection, its pods get no sidecar (IST0102)",
+                            show(name)
+                        ),
                     )
                     .help("add the label istio-injection: enabled, or disabled to say that this is meant");
             }
@@ -77,10 +83,15 @@ impl Injection {
         let metadata = &report.object.metadata;
         // DIFFERENCE: MODEL-ANA-33: a Pod that no cluster has taken in yet is not looked at, its proxy will be added.
         let injected = workloads.namespace(&metadata.namespace).is_some_and(workloads::injects);
-        if !injected || !workloads::is_admitted(pod) || workloads::has_proxy(&pod.spec) || pod.spec.host_network {
+        if !injected
+            || !workloads::is_admitted(pod)
+            || workloads::has_proxy(&pod.spec)
+            || pod.spec.host_network
+        {
             return;
         }
-        if inject(&metadata.labels, &metadata.annotations).is_some_and(|value| value.eq_ignore_ascii_case("false"))
+        if inject(&metadata.labels, &metadata.annotations)
+            .is_some_and(|value| value.eq_ignore_ascii_case("false"))
         {
             return;
         }
@@ -89,7 +100,10 @@ impl Injection {
             .warning(
                 CODE,
                 &at.field("name"),
-                format!("the namespace `{}` has sidecars, the pod has none (IST0103)", show(&metadata.namespace)),
+                format!(
+                    "the namespace `{}` has sidecars, the pod has none (IST0103)",
+                    show(&metadata.namespace)
+                ),
             )
             .help("restart it so that it gets one, or label it sidecar.istio.io/inject: \"false\"");
     }

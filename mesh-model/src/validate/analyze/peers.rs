@@ -118,7 +118,9 @@ impl<'o> Peers<'o> {
         if attach::selector(report.object).is_some() && report.namespace() == self.root {
             report
                 .warning(CODE, &at_selector, "in the root namespace a policy with a selector has no effect")
-                .help("remove the selector for the whole mesh, or move the policy to the workloads' namespace");
+                .help(
+                    "remove the selector for the whole mesh, or move the policy to the workloads' namespace",
+                );
             return;
         }
         match self.claims.fate(at) {
@@ -195,8 +197,10 @@ fn refused(settings: Option<&ClientTlsSettings>) -> Option<ClientTlsMode> {
 }
 
 fn sends_no_mesh_tls(rule: &DestinationRule) -> bool {
-    let policies =
-        rule.traffic_policy.iter().chain(rule.subsets.iter().filter_map(|subset| subset.traffic_policy.as_ref()));
+    let policies = rule
+        .traffic_policy
+        .iter()
+        .chain(rule.subsets.iter().filter_map(|subset| subset.traffic_policy.as_ref()));
     let mut settings = policies.flat_map(|policy| {
         policy.tls.iter().chain(policy.port_level_settings.iter().filter_map(|port| port.tls.as_ref()))
     });
@@ -216,7 +220,11 @@ fn mode(report: &mut Report<'_>, at: &At<'_>, settings: Option<&ClientTlsSetting
     let Some(mode) = refused(settings) else { return };
     let by = by.reference();
     report
-        .warning(CODE, &at.field("mode"), format!("{mode} is refused by the workloads, {by} demands mutual TLS"))
+        .warning(
+            CODE,
+            &at.field("mode"),
+            format!("{mode} is refused by the workloads, {by} demands mutual TLS"),
+        )
         .help("remove `tls`, then mutual TLS is used where the workload has a proxy; or write ISTIO_MUTUAL");
 }
 
@@ -228,7 +236,8 @@ fn ports(
     workloads: &Workloads<'_>,
     services: &Services<'_>,
 ) {
-    let Some(selector) = attach::selector(report.object).filter(|_| !policy.port_level_mtls.is_empty()) else {
+    let Some(selector) = attach::selector(report.object).filter(|_| !policy.port_level_mtls.is_empty())
+    else {
         return;
     };
     let mut declared = BTreeSet::new();

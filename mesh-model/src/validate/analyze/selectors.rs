@@ -96,7 +96,9 @@ impl<'o> Selectors<'o> {
         if *kind == Kind::Sidecar {
             self.ambient(report, at);
         }
-        let Some(selector) = attach::selector(report.object).filter(|_| workloads.are_known()) else { return };
+        let Some(selector) = attach::selector(report.object).filter(|_| workloads.are_known()) else {
+            return;
+        };
         let at_selector = spec.field(form.field);
         match self.claims.get(kind).and_then(|claims| claims.fate(at)) {
             Some(Fate::Idle) => {
@@ -122,7 +124,9 @@ impl<'o> Selectors<'o> {
                     Kind::ProxyConfig => report.warning(form.code, &at_selector, message),
                     _ => report.error(form.code, &at_selector, message),
                 };
-                added.help(format!("of two that select a workload only the older is used, make one {kind} of them"));
+                added.help(format!(
+                    "of two that select a workload only the older is used, make one {kind} of them"
+                ));
             }
             None => {}
         }

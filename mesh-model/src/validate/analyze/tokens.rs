@@ -44,9 +44,9 @@ pub(super) struct Tokens<'o> {
 fn asks(policy: &AuthorizationPolicy) -> bool {
     let rule = |rule: &Rule| {
         let mut sources = rule.from.iter().filter_map(|from| from.source.as_ref());
-        sources.any(|source| {
-            !source.request_principals.is_empty() || !source.not_request_principals.is_empty()
-        }) || rule.when.iter().any(|condition| condition.key.starts_with("request.auth."))
+        sources
+            .any(|source| !source.request_principals.is_empty() || !source.not_request_principals.is_empty())
+            || rule.when.iter().any(|condition| condition.key.starts_with("request.auth."))
     };
     policy.rules.iter().any(rule)
 }
@@ -68,9 +68,8 @@ impl<'o> Tokens<'o> {
             }
             let namespace = object.metadata.namespace.as_str();
             let targets = attach::targets(object);
-            new.targets.extend(
-                targets.iter().map(|target| (namespace, target.kind.as_str(), target.name.as_str())),
-            );
+            new.targets
+                .extend(targets.iter().map(|target| (namespace, target.kind.as_str(), target.name.as_str())));
             if !targets.is_empty() {
                 continue;
             }
@@ -110,7 +109,9 @@ impl<'o> Tokens<'o> {
         let selector = attach::selector(object);
         let targets = attach::targets(object);
         let mut may_meet = [namespace, self.root].iter().any(|place| {
-            self.selective.get(place).is_some_and(|found| found.may_meet(selector.filter(|_| targets.is_empty())))
+            self.selective
+                .get(place)
+                .is_some_and(|found| found.may_meet(selector.filter(|_| targets.is_empty())))
         });
         may_meet |= targets
             .iter()

@@ -31,25 +31,27 @@ fn namespace() -> impl Strategy<Value = &'static str> {
 
 /// A Pod, a Deployment, or a WorkloadEntry with labels in two places.
 fn workload() -> impl Strategy<Value = Object> {
-    (namespace(), labels(3), labels(2), 0..4u8, any::<bool>()).prop_map(|(namespace, own, base, kind, ambient)| {
-        let name = "workload";
-        let mut own = own;
-        if ambient {
-            own.insert("istio.io/dataplane-mode".to_owned(), "ambient".to_owned());
-        }
-        match kind {
-            0 | 1 => with_labels(Object::new(namespace, name, Pod::default()), own),
-            2 => {
-                let mut deployment = Deployment::default();
-                deployment.spec.template.metadata.labels = own;
-                Object::new(namespace, name, deployment)
+    (namespace(), labels(3), labels(2), 0..4u8, any::<bool>()).prop_map(
+        |(namespace, own, base, kind, ambient)| {
+            let name = "workload";
+            let mut own = own;
+            if ambient {
+                own.insert("istio.io/dataplane-mode".to_owned(), "ambient".to_owned());
             }
-            _ => {
-                let entry = WorkloadEntry { labels: base, ..WorkloadEntry::default() };
-                with_labels(Object::new(namespace, name, entry), own)
+            match kind {
+                0 | 1 => with_labels(Object::new(namespace, name, Pod::default()), own),
+                2 => {
+                    let mut deployment = Deployment::default();
+                    deployment.spec.template.metadata.labels = own;
+                    Object::new(namespace, name, deployment)
+                }
+                _ => {
+                    let entry = WorkloadEntry { labels: base, ..WorkloadEntry::default() };
+                    with_labels(Object::new(namespace, name, entry), own)
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 fn with_labels(mut object: Object, labels: StringMap) -> Object {

@@ -66,7 +66,9 @@ impl<'o> Workload<'o> {
     pub(super) fn ports(&self) -> impl Iterator<Item = (&'o str, u32)> {
         let pod = self.spec.into_iter();
         let containers = pod.flat_map(|pod| pod.containers.iter().chain(&pod.init_containers));
-        containers.flat_map(|container| &container.ports).map(|port| (port.name.as_str(), port.container_port))
+        containers
+            .flat_map(|container| &container.ports)
+            .map(|port| (port.name.as_str(), port.container_port))
     }
 }
 
@@ -268,10 +270,7 @@ const SYSTEM: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-l
 
 /// True for a namespace that holds the cluster's or the mesh's own workloads.
 pub(super) fn is_system_namespace(name: &str) -> bool {
-    matches!(
-        name,
-        "istio-system" | "kube-system" | "kube-public" | "kube-node-lease" | "local-path-storage"
-    )
+    matches!(name, "istio-system" | "kube-system" | "kube-public" | "kube-node-lease" | "local-path-storage")
 }
 
 /// The pods that a workload makes.
