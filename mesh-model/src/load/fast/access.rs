@@ -65,7 +65,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, A> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let (document, depth) = (self.document, self.depth);
-        let element = self.inner.next_element_seed(Seed { seed, document, depth, present: true })?;
+        let element = self.inner.next_element_seed(Seed { target: seed, document, depth, present: true })?;
         if element.is_none() && self.empty && self.present {
             return Err(give_up());
         }
@@ -108,7 +108,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let (document, depth) = (self.document, self.depth);
-        self.inner.next_value_seed(Seed { seed, document, depth, present: self.value_present })
+        self.inner.next_value_seed(Seed { target: seed, document, depth, present: self.value_present })
     }
 }
 
@@ -137,7 +137,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let (document, depth) = (self.document, self.depth);
-        self.inner.next_value_seed(Seed { seed, document, depth, present: false })
+        self.inner.next_value_seed(Seed { target: seed, document, depth, present: false })
     }
 }
 

@@ -30,7 +30,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Free<'_, D> {
 }
 
 struct Seed<'a, S> {
-    seed: S,
+    target: S,
     document: &'a Document<'a>,
     depth: usize,
 }
@@ -39,8 +39,8 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        let Self { seed, document, depth } = self;
-        seed.deserialize(Free { inner, document, depth, present: false })
+        let Self { target, document, depth } = self;
+        target.deserialize(Free { inner, document, depth, present: false })
     }
 }
 
@@ -114,7 +114,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, 'de, A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Seed { seed, document: self.document, depth: self.depth })
+        self.inner.next_element_seed(Seed { target: seed, document: self.document, depth: self.depth })
     }
 }
 
@@ -131,6 +131,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, 'de, A> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Seed { seed, document: self.document, depth: self.depth })
+        self.inner.next_value_seed(Seed { target: seed, document: self.document, depth: self.depth })
     }
 }

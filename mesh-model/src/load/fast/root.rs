@@ -175,6 +175,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<'_, '_, 'de, A> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.map.next_value_seed(Seed { seed, document: self.document, depth: 1, present: false })
+        self.map.next_value_seed(Seed { target: seed, document: self.document, depth: 1, present: false })
     }
 }

@@ -18,9 +18,9 @@ pub(super) struct Strict<'a, D> {
     pub(super) present: bool,
 }
 
-/// Reads what `seed` stands for as a [`Strict`] value.
+/// Reads what `target` stands for as a [`Strict`] value.
 pub(super) struct Seed<'a, S> {
-    pub(super) seed: S,
+    pub(super) target: S,
     pub(super) document: &'a Document<'a>,
     pub(super) depth: usize,
     pub(super) present: bool,
@@ -29,7 +29,7 @@ pub(super) struct Seed<'a, S> {
 impl<'a, T> Seed<'a, PhantomData<T>> {
     /// The value of a key of the document itself.
     pub(super) fn top(document: &'a Document<'a>) -> Self {
-        Self { seed: PhantomData, document, depth: 1, present: true }
+        Self { target: PhantomData, document, depth: 1, present: true }
     }
 }
 
@@ -37,8 +37,8 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        let Self { seed, document, depth, present } = self;
-        seed.deserialize(Strict { inner, document, depth, present })
+        let Self { target, document, depth, present } = self;
+        target.deserialize(Strict { inner, document, depth, present })
     }
 }
 

@@ -36,7 +36,7 @@ fn plain_documents_are_read_here() {
     assert_eq!((found.kind, found.metadata.name.as_str()), (Kind::VirtualService, "reviews"));
     let Body::VirtualService(service) = &found.body else { panic!("not a VirtualService") };
     assert_eq!(service.http[0].matches[0].port, 8080);
-    assert_eq!(service.http[0].timeout.map(|timeout| timeout.as_nanos()), Some(1_500_000_000));
+    assert_eq!(service.http[0].timeout.map(crate::common::Duration::as_nanos), Some(1_500_000_000));
     assert_eq!(found.metadata.labels["version"], "1");
     for text in [
         "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: a, trafficPolicy: {loadBalancer: {simple: RANDOM}}}\n",
@@ -103,6 +103,7 @@ fn limits_hold() {
     assert!(tight(|limits| limits.max_depth = 4).is_none());
 }
 
+#[allow(unreachable_pub, reason = "it is a module of tests and a benchmark too")]
 #[path = "../../../tests/mixed/mod.rs"]
 mod mixed;
 
