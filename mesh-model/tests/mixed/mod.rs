@@ -1,5 +1,11 @@
 //! A set of objects such as a cluster holds: half of it what Kubernetes needs, half of it Istio's. Nothing in it is
 //! worth a finding.
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a module of tests and a benchmark"
+)]
 
 use std::fmt::Write as _;
 

@@ -23,7 +23,7 @@ pub(super) fn may_be_other(text: &str) -> bool {
             ["null", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
         }
         [b'0', b'x' | b'o' | b'b', ..] => true,
-        [b'.', next, ..] if !next.is_ascii_digit() => true,
+        [b'.', b'i' | b'I' | b'n' | b'N', ..] => true,
         [b'0'..=b'9' | b'.' | b'-' | b'+', ..] => {
             let of_numbers = |c: &u8| c.is_ascii_digit() || b".eE+-".contains(c);
             text.as_bytes().iter().all(of_numbers) && text.parse::<f64>().is_ok()
@@ -192,7 +192,20 @@ mod tests {
             );
         }
         assert!(["yes", "Off", "1_000", "-0_1"].into_iter().all(may_be_other));
-        for text in ["a", "10.0.0.1", "1s", "500ms", "5xx,reset", "1.2.3", "2001:db8::1", "nullable", "-a-"] {
+        for text in [
+            "a",
+            "10.0.0.1",
+            "1s",
+            "500ms",
+            "5xx,reset",
+            "1.2.3",
+            "2001:db8::1",
+            "nullable",
+            "-a-",
+            "./*",
+            ".",
+            "..",
+        ] {
             assert!(!may_be_other(text), "{text}");
         }
     }

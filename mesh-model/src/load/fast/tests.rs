@@ -103,7 +103,6 @@ fn limits_hold() {
     assert!(tight(|limits| limits.max_depth = 4).is_none());
 }
 
-#[allow(unreachable_pub, reason = "it is a module of tests and a benchmark too")]
 #[path = "../../../tests/mixed/mod.rs"]
 mod mixed;
 
