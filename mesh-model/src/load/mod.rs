@@ -9,6 +9,7 @@ mod gaps;
 mod kinds;
 mod legacy;
 mod object;
+mod replacement;
 mod split;
 mod suggest;
 mod syntax;

@@ -6,7 +6,7 @@ use super::fast::Plain;
 use super::gaps::Gaps;
 use super::kinds::by_kind;
 use super::tree::Tree;
-use super::{Loaded, Options, Profile, legacy};
+use super::{Loaded, Options, Profile, legacy, replacement};
 use crate::common::Value;
 use crate::diagnostic::Diagnostic;
 use crate::kind::{self, Kind, Resolved};
@@ -227,6 +227,12 @@ fn object(
     let status =
         if kind.is_istio() { root.remove("status").filter(|status| !status.is_null()) } else { None };
     metadata.namespace.clone_into(&mut context.namespace.borrow_mut());
+    if api_version.starts_with("authentication.istio.io/") {
+        let spec = root.get("spec").unwrap_or(&Value::Null);
+        for found in replacement::of(kind_name, spec, &metadata, &options.settings.root_namespace) {
+            context.note(found);
+        }
+    }
     if kind.is_istio() {
         top_level_keys(&mut root, &kind, &context);
     }

@@ -12,6 +12,7 @@ spec! {
         /// Absent inherits.
         pub mtls: Option<MutualTls>,
         /// By *workload* port, as decimal text.
+        #[serde(deserialize_with = "not_empty")]
         pub port_level_mtls: BTreeMap<String, MutualTls>,
     }
 
@@ -36,4 +37,17 @@ spec_enum! {
         /// Mutual TLS only.
         Strict = "STRICT",
     }
+}
+
+/// A map that is written must not be empty (MODEL-PA-2).
+fn not_empty<'de, D>(deserializer: D) -> Result<BTreeMap<String, MutualTls>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let ports = <BTreeMap<String, MutualTls> as serde::Deserialize>::deserialize(deserializer)?;
+    if ports.is_empty() {
+        let message = "MODEL-PA-2: `portLevelMtls` has no port\nremove the field, or add a port";
+        return Err(serde::de::Error::custom(message));
+    }
+    Ok(ports)
 }

@@ -1,7 +1,10 @@
 //! RequestAuthentication: which JSON Web Tokens are valid.
 
 use crate::common::{Duration, PolicySelector, TargetRef};
-use crate::macros::spec;
+use crate::macros::{not_empty_text, spec};
+
+not_empty_text!(issuer, "MODEL-RA-2");
+not_empty_text!(jwks_uri, "MODEL-RA-3");
 
 spec! {
     /// `spec` of a RequestAuthentication.
@@ -19,10 +22,12 @@ spec! {
     /// One issuer.
     pub struct JwtRule {
         /// The `iss` claim.
+        #[serde(deserialize_with = "issuer")]
         pub issuer: String,
         /// Accepted `aud` values; empty accepts the service's name.
         pub audiences: Vec<String>,
         /// Where the keys are.
+        #[serde(deserialize_with = "jwks_uri")]
         pub jwks_uri: String,
         /// The keys themselves.
         pub jwks: String,

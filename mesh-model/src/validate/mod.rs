@@ -11,22 +11,29 @@
 
 mod analyze;
 mod authorization_policy;
+mod cel;
 mod destination_rule;
 mod envoy_filter;
+mod extensions;
 mod gateway;
+mod jwks;
 mod kubernetes;
 mod load_balancer;
 mod metadata;
 mod names;
+mod peer_authentication;
 mod proxy_config;
 mod re2;
 mod report;
+mod request_authentication;
 mod selector;
 mod service_entry;
 mod sidecar;
 mod strings;
+mod telemetry;
 mod tls;
 mod traffic;
+mod url;
 mod virtual_service;
 mod workload_entry;
 mod workload_group;
@@ -98,6 +105,11 @@ pub(crate) fn findings(object: &Object, settings: &Settings) -> Vec<Finding> {
         Body::EnvoyFilter(spec) => envoy_filter::check(&mut report, spec),
         Body::ProxyConfig(spec) => proxy_config::check(&mut report, spec),
         Body::AuthorizationPolicy(spec) => authorization_policy::check(&mut report, spec),
+        Body::PeerAuthentication(spec) => peer_authentication::check(&mut report, spec),
+        Body::RequestAuthentication(spec) => request_authentication::check(&mut report, spec),
+        Body::Telemetry(spec) => telemetry::check(&mut report, spec),
+        Body::WasmPlugin(spec) => extensions::wasm_plugin(&mut report, spec),
+        Body::TrafficExtension(spec) => extensions::traffic_extension(&mut report, spec),
         Body::Service(service) => kubernetes::service(&mut report, service),
         Body::EndpointSlice(slice) => kubernetes::endpoint_slice(&mut report, slice),
         _ => {}

@@ -77,7 +77,8 @@ pub(in crate::load) struct DecodeError {
 }
 
 /// Ids that types put in front of their messages.
-const CODES: &[&str] = &["MODEL-TYPE-12", "MODEL-AP-6", "MODEL-RA-2", "MODEL-RA-3", "MODEL-WASM-3"];
+const CODES: &[&str] =
+    &["MODEL-TYPE-12", "MODEL-AP-6", "MODEL-PA-2", "MODEL-RA-2", "MODEL-RA-3", "MODEL-WASM-3"];
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {

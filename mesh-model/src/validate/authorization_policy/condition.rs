@@ -31,12 +31,16 @@ fn attribute(key: &str) -> Result<Values, Option<&'static str>> {
         | "connection.sni" => return Ok(Values::Any),
         "destination.namespace" => return Err(Some("put the policy into that namespace")),
         "destination.name" | "destination.user" => return Err(Some("select the workload with `selector`")),
-        "request.headers" => return Err(Some("write request.headers[<name>]")),
-        "request.auth.claims" => return Err(Some("write request.auth.claims[<name>]")),
         _ => {}
     }
     if bracketed("request.headers") || bracketed("request.auth.claims") {
         return Ok(Values::Any);
+    }
+    if key.starts_with("request.headers") {
+        return Err(Some("write request.headers[<name>]"));
+    }
+    if key.starts_with("request.auth.claims") {
+        return Err(Some("write request.auth.claims[<name>]"));
     }
     if key.starts_with("destination.labels") {
         return Err(Some("select the workload with `selector`"));

@@ -1,13 +1,18 @@
 //! AuthorizationPolicy (MODEL-AP).
 
 mod condition;
+mod hints;
 mod values;
+
+#[cfg(test)]
+mod tests;
 
 use super::report::{At, Report, show};
 use super::selector::policy_targets;
 use crate::security::AuthorizationPolicy;
 use crate::security::authorization_policy::{AuthorizationAction, Operation, Rule, Source};
 use condition::condition;
+use hints::{denies_tcp, hosts, mixed_operations, split_rules};
 use values::{addresses, path_template, ports, service_accounts, trust_domains};
 
 pub(super) fn check(report: &mut Report<'_>, policy: &AuthorizationPolicy) {
@@ -16,11 +21,13 @@ pub(super) fn check(report: &mut Report<'_>, policy: &AuthorizationPolicy) {
     action(report, &spec, policy);
     let at = spec.field("rules");
     if policy.rules.len() > 512 {
-        report.error(
-            "MODEL-AP-16",
-            &at,
-            format!("{} rules are given, at most 512 are allowed", policy.rules.len()),
-        );
+        report
+            .error(
+                "MODEL-AP-16",
+                &at,
+                format!("{} rules are given, at most 512 are allowed", policy.rules.len()),
+            )
+            .help("split the policy");
     }
     for (index, found) in policy.rules.iter().enumerate() {
         rule(report, &at.index(index), found, policy.action);
@@ -65,11 +72,31 @@ fn action(report: &mut Report<'_>, spec: &At<'_>, policy: &AuthorizationPolicy) 
     if policy.selector.is_none() && policy.target_ref.is_none() && policy.target_refs.is_empty() {
         report.meant_for_the_mesh();
     }
-    if *policy == AuthorizationPolicy::default() {
+    let everybody = policy.selector.is_none() && policy.target_ref.is_none() && policy.target_refs.is_empty();
+    if action == AuthorizationAction::Allow && policy.rules.is_empty() {
+        let whom = if everybody { "all workloads of its namespace" } else { "the workloads it selects" };
+        // Where rules should be is all the same for an empty `spec`.
+        let rules = spec.field("rules");
+        let at = if *policy == AuthorizationPolicy::default() { spec } else { &rules };
         report
-            .info("MODEL-AP-18", spec, "an empty policy allows nothing in its namespace")
+            .info(
+                "MODEL-AP-18",
+                at,
+                format!("ALLOW without rules allows nothing: by itself it denies every request to {whom}"),
+            )
             .help("that is a default deny; add rules to allow something")
             .absent();
+    }
+    let selects = policy.selector.as_ref().is_some_and(|selector| !selector.match_labels.is_empty());
+    if selects && report.namespace() == report.settings.root_namespace {
+        report
+            .info(
+                "MODEL-AP-18",
+                &spec.field("selector"),
+                "a policy of the root namespace selects matching workloads of every namespace",
+            )
+            .help("put it into the namespace of the workloads if only those are meant")
+            .at_key();
     }
     dry_run(report, action);
 }
@@ -97,11 +124,13 @@ fn dry_run(report: &mut Report<'_>, action: AuthorizationAction) {
 
 fn rule(report: &mut Report<'_>, at: &At<'_>, rule: &Rule, action: AuthorizationAction) {
     if rule.from.len() > 512 {
-        report.error(
-            "MODEL-AP-16",
-            &at.field("from"),
-            format!("{} sources are given, at most 512 are allowed", rule.from.len()),
-        );
+        report
+            .error(
+                "MODEL-AP-16",
+                &at.field("from"),
+                format!("{} sources are given, at most 512 are allowed", rule.from.len()),
+            )
+            .help("split the rule");
     }
     let from = at.field("from");
     for (index, entry) in rule.from.iter().enumerate() {
@@ -122,7 +151,7 @@ fn rule(report: &mut Report<'_>, at: &At<'_>, rule: &Rule, action: Authorization
         let at = to.index(index);
         let at_operation = at.field("operation");
         match &entry.operation {
-            Some(found) => operation(report, &at_operation, found),
+            Some(found) => operation(report, &at_operation, found, action),
             None => {
                 report
                     .error("MODEL-AP-6", &at_operation, "`operation` is missing")
@@ -145,7 +174,11 @@ fn rule(report: &mut Report<'_>, at: &At<'_>, rule: &Rule, action: Authorization
                 at,
                 "on TCP ports the HTTP attributes of a DENY rule are ignored, it denies all their traffic",
             )
-            .help("add `ports` to each operation");
+            .help(if rule.to.is_empty() {
+                "add to: [{operation: {ports: [...]}}]"
+            } else {
+                "add `ports` to each operation"
+            });
     }
 }
 
@@ -203,9 +236,12 @@ fn empty_values(report: &mut Report<'_>, at: &At<'_>, lists: &Lists<'_>) {
         }
         let at = at.field(name);
         for (index, _) in list.iter().enumerate().filter(|(_, value)| value.is_empty()) {
-            report
-                .error("MODEL-AP-9", &at.index(index), "a value is empty")
-                .help("remove it, or write \"*\" for any");
+            let any = !name.starts_with("not") && !name.ends_with("Blocks") && *name != "ports";
+            report.error("MODEL-AP-9", &at.index(index), "a value is empty").help(if any {
+                "remove it, or write \"*\" for any"
+            } else {
+                "remove it, or fill it in"
+            });
         }
     }
 }
@@ -257,7 +293,7 @@ fn source(report: &mut Report<'_>, at: &At<'_>, source: &Source, action: Authori
     }
 }
 
-fn operation(report: &mut Report<'_>, at: &At<'_>, operation: &Operation) {
+fn operation(report: &mut Report<'_>, at: &At<'_>, operation: &Operation, action: AuthorizationAction) {
     let lists = operation_lists(operation);
     if nothing_set(report, at, "operation", &lists) {
         return;
@@ -280,6 +316,7 @@ fn operation(report: &mut Report<'_>, at: &At<'_>, operation: &Operation) {
             }
         }
     }
+    hosts(report, at, operation, action);
     for (name, list) in [("methods", &operation.methods), ("notMethods", &operation.not_methods)] {
         let at = at.field(name);
         for (index, value) in list.iter().enumerate() {
@@ -292,59 +329,6 @@ fn operation(report: &mut Report<'_>, at: &At<'_>, operation: &Operation) {
                     )
                     .help(format!("write {}", show(&value.to_ascii_uppercase())));
             }
-        }
-    }
-}
-
-/// One operation for HTTP beside one that names only ports (MODEL-SEED-10).
-fn mixed_operations(report: &mut Report<'_>, at: &At<'_>, rule: &Rule) {
-    let http = |operation: &Operation| {
-        let lists = operation_lists(operation);
-        lists.iter().any(|(name, list)| !list.is_empty() && !matches!(*name, "ports" | "notPorts"))
-    };
-    let operations = || rule.to.iter().filter_map(|to| to.operation.as_ref());
-    if operations().any(|operation| !http(operation)) && operations().any(http) {
-        report.info(
-            "MODEL-SEED-10",
-            at,
-            "operations with HTTP attributes never match plain TCP, those with ports alone do",
-        );
-    }
-}
-
-/// MODEL-AP-17: every condition of the rule is about HTTP, which plain TCP does not have.
-fn denies_tcp(rule: &Rule) -> bool {
-    if !rule.to.is_empty() {
-        return !rule
-            .to
-            .iter()
-            .filter_map(|to| to.operation.as_ref())
-            .any(|operation| !operation.ports.is_empty() || !operation.not_ports.is_empty());
-    }
-    let http = |source: &Source| {
-        let lists = source_lists(source);
-        let is_http = |name: &str| {
-            matches!(name, "requestPrincipals" | "notRequestPrincipals" | "trustDomains" | "notTrustDomains")
-        };
-        lists.iter().filter(|(_, list)| !list.is_empty()).all(|(name, _)| is_http(name))
-    };
-    !rule.from.is_empty() && rule.from.iter().filter_map(|from| from.source.as_ref()).all(http)
-}
-
-/// `- from:` and `- to:` as two rules, of which either is enough (MODEL-AP-18, MODEL-PIT-22).
-fn split_rules(report: &mut Report<'_>, at: &At<'_>, rules: &[Rule]) {
-    for (index, pair) in rules.windows(2).enumerate() {
-        let [first, second] = pair else { continue };
-        let only_from = !first.from.is_empty() && first.to.is_empty() && first.when.is_empty();
-        let only_to = second.from.is_empty() && !second.to.is_empty() && second.when.is_empty();
-        if only_from && only_to && rules.len() == 2 {
-            report
-                .warning(
-                    "MODEL-AP-18",
-                    &at.index(index + 1),
-                    "`from` and `to` are two rules, of which either is enough",
-                )
-                .help("remove the `-` before `to` if both must hold");
         }
     }
 }

@@ -15,12 +15,18 @@ pub(super) fn addresses(report: &mut Report<'_>, code: &'static str, at: &At<'_>
 
 pub(super) fn service_accounts(report: &mut Report<'_>, code: &'static str, at: &At<'_>, list: &[String]) {
     if list.len() > 16 {
-        report.error(code, at, format!("{} accounts are given, at most 16 are allowed", list.len()));
+        report
+            .error(code, at, format!("{} accounts are given, at most 16 are allowed", list.len()))
+            .help("write a second source");
     }
     for (index, value) in list.iter().enumerate() {
-        let fault = if value.is_empty() {
-            Some("it is empty")
-        } else if value.contains('*') {
+        if value.is_empty() {
+            report
+                .error(code, &at.index(index), "the service account is empty")
+                .help("write <account> or <namespace>/<account>");
+            continue;
+        }
+        let fault = if value.contains('*') {
             Some("wildcards are not allowed")
         } else if value.len() > 320 {
             Some("it has more than 320 characters")
@@ -41,9 +47,13 @@ pub(super) fn service_accounts(report: &mut Report<'_>, code: &'static str, at: 
 
 pub(super) fn trust_domains(report: &mut Report<'_>, code: &'static str, at: &At<'_>, list: &[String]) {
     for (index, value) in list.iter().enumerate() {
-        let fault = if value.is_empty() {
-            Some("it is empty")
-        } else if value.contains('/') {
+        if value.is_empty() {
+            report
+                .error(code, &at.index(index), "the trust domain is empty")
+                .help("remove it, or write \"*\" for any");
+            continue;
+        }
+        let fault = if value.contains('/') {
             Some("it has a `/`")
         } else if value.matches('*').count() > 1 {
             Some("it has more than one `*`")
@@ -53,7 +63,9 @@ pub(super) fn trust_domains(report: &mut Report<'_>, code: &'static str, at: &At
             None
         };
         if let Some(fault) = fault {
-            report.error(code, &at.index(index), format!("`{}` is not a trust domain: {fault}", show(value)));
+            report
+                .error(code, &at.index(index), format!("`{}` is not a trust domain: {fault}", show(value)))
+                .help("write one such as cluster.local, *.example.com or td-*");
         }
     }
 }
