@@ -18,6 +18,21 @@ spec! {
     pub struct ServiceStatus {
         /// See [`LoadBalancerStatus`].
         pub load_balancer: LoadBalancerStatus,
+        /// What controllers say of it.
+        pub conditions: Vec<ServiceCondition>,
+    }
+
+    /// What a controller says of a Service.
+    pub struct ServiceCondition {
+        /// Such as `istio.io/WaypointBound`.
+        #[serde(rename = "type")]
+        pub condition_type: String,
+        /// `True`, `False` or `Unknown`.
+        pub status: String,
+        /// One word.
+        pub reason: String,
+        /// A sentence.
+        pub message: String,
     }
 
     /// Where a service of type LoadBalancer is reached from outside.

@@ -56,7 +56,7 @@ impl<'o> Applied<'o> {
                 let known = Known { workloads, services, peers: &self.peers };
                 self.authorization.check(report, (at, object), policy, known);
             }
-            Body::RequestAuthentication(policy) => self.tokens.check(report, policy, workloads),
+            Body::RequestAuthentication(policy) => self.tokens.check(report, object, policy, workloads),
             Body::DestinationRule(rule) => {
                 self.peers.destination_rule(report, rule, services);
                 fronts::headless(report, rule, services, index);

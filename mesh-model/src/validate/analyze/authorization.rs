@@ -3,14 +3,16 @@
 
 use super::attach;
 use super::callers::{Callers, Identity, identities};
+use super::default_deny;
 use super::index::Index;
 use super::peers::Peers;
-use super::services::{self, Front, Services};
+use super::services::{self, Services};
+use super::tcp_ports::{self, PortUse};
 use super::workloads::{Membership, Workloads};
 use crate::common::{Protocol, StringMap};
 use crate::object::Object;
 use crate::security::AuthorizationPolicy;
-use crate::security::authorization_policy::{AuthorizationAction, Operation, Rule, Source};
+use crate::security::authorization_policy::AuthorizationAction;
 use crate::security::peer_authentication::MutualTlsMode;
 use crate::validate::report::{At, Report, show};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,14 +26,6 @@ pub(super) struct Known<'k, 'o> {
     pub(super) workloads: &'k Workloads<'o>,
     pub(super) services: &'k Services<'o>,
     pub(super) peers: &'k Peers<'o>,
-}
-
-/// What a port of workloads speaks.
-struct PortUse<'o> {
-    protocol: Protocol,
-    /// Every Service says that it is plain TCP, or TLS that is not terminated.
-    tcp: bool,
-    by: Front<'o>,
 }
 
 /// What there is to know of all workloads that a policy selects.
@@ -77,7 +71,7 @@ impl<'o> Authorization<'o> {
         Self {
             root,
             providers,
-            first: default_deny(index),
+            first: default_deny::first(index),
             namespaces,
             reversed,
             callers: Callers::new(workloads),
@@ -120,7 +114,7 @@ impl<'o> Authorization<'o> {
         }
         self.identity(report, &spec.field("rules"), policy, &summary, known);
         if policy.action == AuthorizationAction::Allow {
-            tcp(report, &spec.field("rules"), policy, &summary.ports);
+            tcp_ports::check(report, &spec.field("rules"), policy, &summary.ports);
         }
     }
 
@@ -334,130 +328,4 @@ fn selection(
         Some(selector) => added.help(workloads.hint(namespace, selector)),
         None => added.help("put it into the namespace of the workloads that it guards"),
     };
-}
-
-fn is_http(operation: &Operation) -> bool {
-    [
-        &operation.hosts,
-        &operation.not_hosts,
-        &operation.methods,
-        &operation.not_methods,
-        &operation.paths,
-        &operation.not_paths,
-    ]
-    .iter()
-    .any(|list| !list.is_empty())
-}
-
-/// True when the rule asks for a token or a header, whatever the operation.
-fn is_http_rule(rule: &Rule) -> bool {
-    let token =
-        |source: &Source| !source.request_principals.is_empty() || !source.not_request_principals.is_empty();
-    let mut sources = rule.from.iter().filter_map(|from| from.source.as_ref()).peekable();
-    (sources.peek().is_some() && sources.all(token))
-        || rule.when.iter().any(|condition| condition.key.starts_with("request."))
-}
-
-/// HTTP attributes on ports that do not speak HTTP (MODEL-AP-18).
-fn tcp(
-    report: &mut Report<'_>,
-    at: &At<'_>,
-    policy: &AuthorizationPolicy,
-    ports: &BTreeMap<u32, PortUse<'_>>,
-) {
-    let all_tcp = !ports.is_empty() && ports.values().all(|port| port.tcp);
-    for (index, rule) in policy.rules.iter().enumerate() {
-        let at = at.index(index);
-        let http = is_http_rule(rule);
-        if rule.to.is_empty() && http && all_tcp {
-            never(report, &at, ports);
-        }
-        let to = at.field("to");
-        for (index, entry) in rule.to.iter().enumerate() {
-            let Some(operation) = entry.operation.as_ref().filter(|operation| http || is_http(operation))
-            else {
-                continue;
-            };
-            let at = to.index(index);
-            let at = at.field("operation");
-            if operation.ports.is_empty() && all_tcp {
-                never(report, &at, ports);
-            }
-            let at = at.field("ports");
-            for (index, value) in operation.ports.iter().enumerate() {
-                let number = value.parse().ok();
-                let Some(found) = number.and_then(|number| ports.get(&number)).filter(|port| port.tcp) else {
-                    continue;
-                };
-                report
-                    .warning(
-                        ADVICE,
-                        &at.index(index),
-                        format!(
-                            "port {} is {} by {}, where HTTP attributes never match",
-                            show(value),
-                            found.protocol,
-                            found.by.name()
-                        ),
-                    )
-                    .help("leave the port to a rule without HTTP attributes, or declare it as HTTP in the Service");
-            }
-        }
-    }
-}
-
-fn never(report: &mut Report<'_>, at: &At<'_>, ports: &BTreeMap<u32, PortUse<'_>>) {
-    let Some((number, found)) = ports.iter().next() else { return };
-    report
-        .warning(
-            ADVICE,
-            at,
-            format!(
-                "the workloads have no port for HTTP attributes to match on, {number} is {} by {}",
-                found.protocol,
-                found.by.name()
-            ),
-        )
-        .help("allow by `ports` and the caller's identity, or declare the port as HTTP in the Service");
-}
-
-/// The oldest ALLOW policy of every scope that no wider one covers, and what its workloads are called.
-fn default_deny(index: &Index<'_>) -> BTreeMap<usize, String> {
-    let policies = || {
-        index.oldest_first().filter_map(|(at, object)| {
-            let policy = object.as_authorization_policy()?;
-            let dry = object.metadata.annotations.get("istio.io/dry-run");
-            let dry =
-                dry.is_some_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True"));
-            let allows = policy.action == AuthorizationAction::Allow && object.is_usable() && !dry;
-            (allows && attach::targets(object).is_empty()).then_some((at, object, policy))
-        })
-    };
-    let mut out = BTreeMap::new();
-    // The info about an empty policy says the same.
-    let mut add = |at: usize, policy: &AuthorizationPolicy, scope: String| {
-        if *policy != AuthorizationPolicy::default() {
-            out.insert(at, scope);
-        }
-    };
-    let mut namespaces: HashMap<&str, (usize, &AuthorizationPolicy)> = HashMap::new();
-    for (at, object, policy) in policies().filter(|(_, object, _)| attach::selector(object).is_none()) {
-        namespaces.entry(&object.metadata.namespace).or_insert((at, policy));
-    }
-    if let Some((at, policy)) = namespaces.get(index.root.as_str()) {
-        add(*at, policy, "all workloads of the mesh".to_owned());
-        return out;
-    }
-    for (namespace, (at, policy)) in &namespaces {
-        add(*at, policy, format!("all workloads of the namespace `{}`", show(namespace)));
-    }
-    let mut seen = std::collections::HashSet::new();
-    for (at, object, policy) in policies() {
-        let namespace = object.metadata.namespace.as_str();
-        let Some(selector) = attach::selector(object) else { continue };
-        if !namespaces.contains_key(namespace) && seen.insert((namespace, selector)) {
-            add(at, policy, "the selected workloads".to_owned());
-        }
-    }
-    out
 }

@@ -8,6 +8,7 @@ mod callers;
 mod claims;
 mod conditions;
 mod conflicts;
+mod default_deny;
 mod delegates;
 mod destination_hosts;
 mod destinations;
@@ -23,6 +24,7 @@ mod scope;
 mod selectors;
 mod servers;
 mod services;
+mod tcp_ports;
 mod tokens;
 #[cfg(test)]
 mod workload_tests;

@@ -4,6 +4,7 @@ use super::attach;
 use super::index::Index;
 use super::workloads::Workloads;
 use crate::common::StringMap;
+use crate::object::Object;
 use crate::security::authorization_policy::Rule;
 use crate::security::{AuthorizationPolicy, RequestAuthentication};
 use crate::validate::report::{At, Report, show};
@@ -30,6 +31,16 @@ impl Selective<'_> {
     }
 }
 
+/// Whether somebody asks for a token.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// So far as can be known.
+    Yes,
+    No,
+    /// Not the policies of this workload.
+    NotBy(usize),
+}
+
 pub(super) struct Tokens<'o> {
     root: &'o str,
     /// Namespaces with a policy without selector that asks for a token.
@@ -38,6 +49,8 @@ pub(super) struct Tokens<'o> {
     /// Namespace, kind and name of targets.
     targets: HashSet<(&'o str, &'o str, &'o str)>,
     guarded: HashSet<usize>,
+    /// What was found for a namespace, or all, and a selector.
+    selected: HashMap<(Option<&'o str>, Option<&'o StringMap>), Asked>,
 }
 
 /// True when the policy mentions what only a token gives.
@@ -60,6 +73,7 @@ impl<'o> Tokens<'o> {
             selective: HashMap::new(),
             targets: HashSet::new(),
             guarded: HashSet::new(),
+            selected: HashMap::new(),
         };
         let mut seen: HashSet<(&str, &StringMap)> = HashSet::new();
         for object in index.objects {
@@ -92,44 +106,22 @@ impl<'o> Tokens<'o> {
         new
     }
 
+    /// `object` is the one that `report` is about.
     pub(super) fn check(
-        &self,
+        &mut self,
         report: &mut Report<'_>,
+        object: &'o Object,
         policy: &RequestAuthentication,
         workloads: &Workloads<'o>,
     ) {
-        let namespace = report.namespace();
-        if policy.jwt_rules.is_empty()
-            || self.namespaces.contains(namespace)
-            || self.namespaces.contains(self.root)
-        {
+        if policy.jwt_rules.is_empty() {
             return;
         }
-        let object = report.object;
-        let selector = attach::selector(object);
-        let targets = attach::targets(object);
-        let mut may_meet = [namespace, self.root].iter().any(|place| {
-            self.selective
-                .get(place)
-                .is_some_and(|found| found.may_meet(selector.filter(|_| targets.is_empty())))
-        });
-        may_meet |= targets
-            .iter()
-            .any(|target| self.targets.contains(&(namespace, target.kind.as_str(), target.name.as_str())));
-        let everything = StringMap::new();
-        let mut open = None;
-        if targets.is_empty() {
-            let scope = (namespace != self.root).then_some(namespace);
-            let mut selected = workloads.select(scope, selector.unwrap_or(&everything)).peekable();
-            if selected.peek().is_some() {
-                open = selected.map(|(at, _)| at).find(|at| !self.guarded.contains(at));
-                may_meet = open.is_none();
-            }
-        }
-        if may_meet {
-            return;
-        }
-        let place = open.map_or_else(String::new, |at| format!(" of {}", show(&workloads.name(at))));
+        let place = match self.asked(object, workloads) {
+            Asked::Yes => return,
+            Asked::No => String::new(),
+            Asked::NotBy(workload) => format!(" of {}", show(&workloads.name(workload))),
+        };
         let spec = At::OBJECT.field("spec");
         report
             .warning(
@@ -138,5 +130,52 @@ impl<'o> Tokens<'o> {
                 format!("requests without a token pass, no AuthorizationPolicy{place} asks for one"),
             )
             .help("add one with rules: [{from: [{source: {requestPrincipals: [\"*\"]}}]}]");
+    }
+
+    fn asked(&mut self, object: &'o Object, workloads: &Workloads<'o>) -> Asked {
+        let namespace = object.metadata.namespace.as_str();
+        if self.namespaces.contains(namespace) || self.namespaces.contains(self.root) {
+            return Asked::Yes;
+        }
+        let selector = attach::selector(object);
+        let scope = (namespace != self.root).then_some(namespace);
+        let targets = attach::targets(object);
+        if targets.is_empty() {
+            // Many may select the same.
+            if let Some(known) = self.selected.get(&(scope, selector)) {
+                return *known;
+            }
+            let everything = StringMap::new();
+            let mut selected = workloads.select(scope, selector.unwrap_or(&everything)).peekable();
+            let open = selected.peek().is_some().then(|| {
+                selected.find(|(at, workload)| {
+                    !self.guarded.contains(at) && !self.namespaces.contains(workload.namespace())
+                })
+            });
+            let asked = match open {
+                Some(Some((at, _))) => Asked::NotBy(at),
+                Some(None) => Asked::Yes,
+                None => self.in_doubt(namespace, selector),
+            };
+            self.selected.insert((scope, selector), asked);
+            return asked;
+        }
+        let mut named = targets.iter();
+        if named.any(|target| self.targets.contains(&(namespace, target.kind.as_str(), target.name.as_str())))
+        {
+            return Asked::Yes;
+        }
+        self.in_doubt(namespace, None)
+    }
+
+    /// Whether some policy can be for the same workloads, without knowing any.
+    fn in_doubt(&self, namespace: &str, selector: Option<&StringMap>) -> Asked {
+        let may_meet = |found: &Selective<'_>| found.may_meet(selector);
+        let may = if namespace == self.root {
+            !self.namespaces.is_empty() || self.selective.values().any(may_meet)
+        } else {
+            [namespace, self.root].iter().any(|place| self.selective.get(place).is_some_and(may_meet))
+        };
+        if may { Asked::Yes } else { Asked::No }
     }
 }

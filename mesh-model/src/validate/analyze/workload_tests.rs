@@ -165,8 +165,8 @@ proptest! {
         for (at, (namespace, labels)) in pods.iter().enumerate() {
             let view = set.peer_authentication(&Proxy::sidecar(*namespace, labels.clone()));
             prop_assert_eq!(peers.of(at, None).0, view.mode);
-            for port in [80, 81] {
-                prop_assert_eq!(peers.of(at, Some(port)).0, view.mode_of(port as u16));
+            for port in [80_u16, 81] {
+                prop_assert_eq!(peers.of(at, Some(port.into())).0, view.mode_of(port));
             }
         }
     }
@@ -257,8 +257,7 @@ fn who_takes_part_in_the_mesh_model_ana_33() {
         with_labels(Object::new(namespace, "pod", pod), labels)
     };
     let proxy = |pod: &mut Pod| {
-        let mut container = crate::kubernetes::Container::default();
-        container.name = "istio-proxy".to_owned();
+        let container = crate::kubernetes::Container { name: "istio-proxy".to_owned(), ..Default::default() };
         pod.spec.init_containers.push(container);
     };
     let objects = vec![
