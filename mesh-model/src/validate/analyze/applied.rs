@@ -6,7 +6,7 @@ use super::imports::Imports;
 use super::index::Index;
 use super::injection::{self, Injection};
 use super::peers::Peers;
-use super::selectors::{self, Selectors};
+use super::selectors::{GatewayPods, Selectors};
 use super::services::Services;
 use super::tokens::Tokens;
 use super::{conditions, imports};
@@ -18,6 +18,7 @@ pub(super) struct Applied<'o> {
     services: Services<'o>,
     peers: Peers<'o>,
     selectors: Selectors<'o>,
+    gateway_pods: GatewayPods<'o>,
     authorization: Authorization<'o>,
     tokens: Tokens<'o>,
     clashes: Clashes,
@@ -31,6 +32,7 @@ impl<'o> Applied<'o> {
         Self {
             peers: Peers::new(index),
             selectors: Selectors::new(index),
+            gateway_pods: GatewayPods::default(),
             authorization: Authorization::new(index),
             tokens: Tokens::new(index),
             clashes: Clashes::new(&index.workloads, &services),
@@ -47,7 +49,7 @@ impl<'o> Applied<'o> {
         let (index, services) = (self.index, &self.services);
         let workloads = &index.workloads;
         self.selectors.check(report, at);
-        selectors::gateway_pods(report, workloads);
+        self.gateway_pods.check(report, object, workloads);
         conditions::check(report);
         self.clashes.report(at, report);
         match &object.body {

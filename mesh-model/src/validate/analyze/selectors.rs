@@ -5,7 +5,9 @@ use super::attach;
 use super::claims::{Claim, Claims, Fate};
 use super::index::Index;
 use super::workloads::{self, GATEWAY_NAME, Workloads};
+use crate::common::StringMap;
 use crate::kind::Kind;
+use crate::object::Object;
 use crate::validate::report::{At, Report, show};
 use std::collections::{BTreeMap, HashMap};
 
@@ -165,29 +167,44 @@ impl<'o> Selectors<'o> {
     }
 }
 
-/// A policy that reaches a gateway of the Gateway API by labels (MODEL-ANA-35, MODEL-RES-31).
-pub(super) fn gateway_pods(report: &mut Report<'_>, workloads: &Workloads<'_>) {
-    const KINDS: [Kind; 4] =
-        [Kind::AuthorizationPolicy, Kind::RequestAuthentication, Kind::Telemetry, Kind::WasmPlugin];
-    let object = report.object;
-    if !KINDS.contains(&object.kind) || !attach::targets(object).is_empty() {
-        return;
-    }
-    let Some(selector) = attach::selector(object) else { return };
-    let mut selected = workloads.select(Some(report.namespace()), selector);
-    let Some(gateway) = selected.find_map(|(_, workload)| workload.label(GATEWAY_NAME)) else { return };
-    let spec = At::OBJECT.field("spec");
-    report
-        .warning(
-            "MODEL-ANA-35",
-            &spec.field("selector"),
-            format!(
-                "pods of the Gateway `{}` are selected by labels, a waypoint takes no notice of that (IST0166)",
+/// Policies that reach a gateway of the Gateway API by labels (MODEL-ANA-35, MODEL-RES-31).
+#[derive(Default)]
+pub(super) struct GatewayPods<'o> {
+    /// The Gateway whose pods a selector selects in a namespace: many may be the same.
+    found: HashMap<(&'o str, &'o StringMap), Option<&'o str>>,
+}
+
+impl<'o> GatewayPods<'o> {
+    /// `object` is the one that `report` is about.
+    pub(super) fn check(&mut self, report: &mut Report<'_>, object: &'o Object, workloads: &Workloads<'o>) {
+        const KINDS: [Kind; 4] =
+            [Kind::AuthorizationPolicy, Kind::RequestAuthentication, Kind::Telemetry, Kind::WasmPlugin];
+        let namespace = object.metadata.namespace.as_str();
+        if !KINDS.contains(&object.kind)
+            || !workloads.has_key(namespace, GATEWAY_NAME)
+            || !attach::targets(object).is_empty()
+        {
+            return;
+        }
+        let Some(selector) = attach::selector(object) else { return };
+        let find = || {
+            let mut selected = workloads.select(Some(namespace), selector);
+            selected.find_map(|(_, workload)| workload.label(GATEWAY_NAME))
+        };
+        let Some(gateway) = *self.found.entry((namespace, selector)).or_insert_with(find) else { return };
+        let spec = At::OBJECT.field("spec");
+        report
+            .warning(
+                "MODEL-ANA-35",
+                &spec.field("selector"),
+                format!(
+                    "pods of the Gateway `{}` are selected by labels, a waypoint takes no notice of that (IST0166)",
+                    show(gateway)
+                ),
+            )
+            .help(format!(
+                "write targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: {}}}]",
                 show(gateway)
-            ),
-        )
-        .help(format!(
-            "write targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: {}}}]",
-            show(gateway)
-        ));
+            ));
+    }
 }

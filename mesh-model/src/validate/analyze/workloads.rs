@@ -216,6 +216,11 @@ impl<'o> Workloads<'o> {
             .filter(|(_, workload)| workload.has(selector))
     }
 
+    /// True when some workload of the namespace has the label.
+    pub(super) fn has_key(&self, namespace: &str, key: &str) -> bool {
+        self.values.contains_key(&(namespace, key))
+    }
+
     /// What can be done about a selector that selects nothing in its namespace, or, without one, anywhere.
     pub(super) fn hint(&self, namespace: Option<&str>, selector: &StringMap) -> String {
         let Some(namespace) = namespace else {
