@@ -35,11 +35,6 @@ pub(super) fn is_current(body: &Body) -> bool {
             .as_ref()
             .is_none_or(|policy| *policy != OutboundTrafficPolicy::default()),
         Body::Gateway(gateway) => !uses_secret_discovery_idiom(gateway),
-        // A block may be empty (MODEL-SCAR-16).
-        Body::Sidecar(sidecar) => sidecar
-            .outbound_traffic_policy
-            .as_ref()
-            .is_none_or(|policy| *policy != OutboundTrafficPolicy::default()),
         _ => true,
     }
 }
