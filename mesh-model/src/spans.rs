@@ -5,6 +5,8 @@ use crate::load::Source;
 use crate::meta::Origin;
 use crate::path::{FieldPath, Segment};
 use saphyr_parser::{Event, Parser};
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// The place of every field of one object (MODEL-API-1).
 ///
@@ -85,6 +87,8 @@ pub(crate) struct Document<T> {
     root: Node,
     /// Byte offsets of the lines.
     lines: Vec<usize>,
+    /// Columns are bytes.
+    ascii: bool,
 }
 
 impl<T: AsRef<str>> Document<T> {
@@ -93,7 +97,8 @@ impl<T: AsRef<str>> Document<T> {
         let root = Node::parse(text.as_ref())?;
         let breaks = text.as_ref().bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
-        Some(Self { text, root, lines })
+        let ascii = text.as_ref().is_ascii();
+        Some(Self { text, root, lines, ascii })
     }
 
     /// Path in the document to `path` of an object at `inside`.
@@ -120,7 +125,8 @@ impl<T: AsRef<str>> Document<T> {
         let (last, around) = path.split_last()?;
         let around: Vec<&Segment> = around.iter().collect();
         match (last, &self.root.walk(&around)?.1.children) {
-            (Segment::Field(name) | Segment::Key(name), Children::Map(entries)) => {
+            // The keys of a large mapping are not searched through for each that is given twice.
+            (Segment::Field(name) | Segment::Key(name), Children::Map(entries)) if entries.len() < 10_000 => {
                 entries.iter().find(|(key, ..)| key == name).map(|(_, range, _)| range.0.0)
             }
             _ => None,
@@ -141,6 +147,10 @@ impl<T: AsRef<str>> Document<T> {
     fn byte(&self, (line, column): Mark) -> usize {
         let text = self.text.as_ref();
         let Some(start) = self.lines.get(line.saturating_sub(1)).copied() else { return text.len() };
+        if self.ascii {
+            // A text of one long line is not counted through for each of its findings.
+            return (start + column).min(text.len());
+        }
         let rest = text.get(start..).unwrap_or("");
         start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
     }
@@ -161,7 +171,12 @@ impl<T: AsRef<str>> Document<T> {
 struct Node {
     range: Range,
     children: Children,
+    /// Of a large mapping: where the last of each key is; made when it is first asked.
+    index: OnceLock<Box<HashMap<Box<str>, usize>>>,
 }
+
+/// Mappings with more keys are indexed.
+const INDEXED: usize = 32;
 
 #[derive(Debug)]
 enum Children {
@@ -192,10 +207,10 @@ impl Node {
                         *key = Some((text.into_owned(), range));
                         continue;
                     }
-                    Self { range, children: Children::None }
+                    Self { range, children: Children::None, index: OnceLock::new() }
                 }
                 // An alias is located where it is used.
-                Event::Alias(_) => Self { range, children: Children::Alias },
+                Event::Alias(_) => Self { range, children: Children::Alias, index: OnceLock::new() },
                 Event::SequenceStart(..) => {
                     stack.push(Open { range, children: Children::List(Vec::new()), key: None });
                     continue;
@@ -229,13 +244,24 @@ impl Node {
         Some(node)
     }
 
+    fn index(&self, entries: &[(String, Range, Self)]) -> &HashMap<Box<str>, usize> {
+        self.index.get_or_init(|| {
+            let keys = entries.iter().enumerate().map(|(at, (key, ..))| (key.as_str().into(), at));
+            Box::new(keys.collect())
+        })
+    }
+
     /// The child that a step leads to, and the range of its key.
     fn child(&self, segment: &Segment) -> Option<(Option<Range>, &Self)> {
         match (segment, &self.children) {
             (Segment::Index(index), Children::List(items)) => items.get(*index).map(|node| (None, node)),
             (Segment::Field(name) | Segment::Key(name), Children::Map(entries)) => {
                 // The last of several, as when the object is read.
-                let entry = entries.iter().rev().find(|(key, ..)| key == name);
+                let entry = if entries.len() > INDEXED {
+                    entries.get(*self.index(entries).get(name.as_str())?)
+                } else {
+                    entries.iter().rev().find(|(key, ..)| key == name)
+                };
                 entry.map(|(_, range, node)| (Some(*range), node))
             }
             _ => None,
@@ -328,6 +354,7 @@ impl Open {
     }
 
     fn finish(self, end: Mark) -> Node {
-        Node { range: (self.range.0, end.max(self.range.1)), children: self.children }
+        let range = (self.range.0, end.max(self.range.1));
+        Node { range, children: self.children, index: OnceLock::new() }
     }
 }

@@ -26,6 +26,9 @@ impl Written {
     }
 }
 
+/// So many findings of one object are kept: nobody reads more, and each costs more than the text it is about.
+const MAX_FINDINGS: usize = 20_000;
+
 /// Collects the findings of one object.
 pub(super) struct Context {
     profile: Profile,
@@ -34,6 +37,8 @@ pub(super) struct Context {
     pub(super) check_unknown: bool,
     findings: RefCell<Vec<Diagnostic>>,
     state: Cell<LoadState>,
+    /// More was found than is kept.
+    full: Cell<bool>,
     /// Places that could not be read: the next attempt leaves them out.
     poisoned: RefCell<Vec<FieldPath>>,
     gaps: RefCell<Gaps>,
@@ -53,6 +58,7 @@ impl Context {
             check_unknown,
             findings: RefCell::default(),
             state: Cell::new(LoadState::Clean),
+            full: Cell::new(false),
             poisoned: RefCell::default(),
             gaps: RefCell::default(),
             written: None,
@@ -98,13 +104,27 @@ impl Context {
         !self.security
     }
 
+    fn push(&self, found: Diagnostic) {
+        if self.is_full() {
+            self.full.set(true);
+            self.worsen(LoadState::Rejected);
+        } else {
+            self.findings.borrow_mut().push(found);
+        }
+    }
+
+    /// True when nothing more is noted about the object: it is refused.
+    fn is_full(&self) -> bool {
+        self.findings.borrow().len() >= MAX_FINDINGS
+    }
+
     fn worsen(&self, state: LoadState) {
         self.state.set(self.state.get().max(state));
     }
 
     /// A finding that changes nothing.
     pub(super) fn note(&self, found: Diagnostic) {
-        self.findings.borrow_mut().push(found);
+        self.push(found);
     }
 
     /// A spelling that was put right: a warning, and a reason to refuse under `strict`.
@@ -115,7 +135,7 @@ impl Context {
         } else {
             self.worsen(LoadState::Recovered);
         }
-        self.findings.borrow_mut().push(found);
+        self.push(found);
     }
 
     /// Something that was left out, though it may be only a field of a newer Istio.
@@ -125,11 +145,13 @@ impl Context {
             Profile::Compat if self.security => LoadState::Partial,
             Profile::Compat => LoadState::Recovered,
         });
-        self.gaps.borrow_mut().unknown(&found.path);
-        if found.severity == Severity::Error {
-            self.gaps.borrow_mut().field(&found.path);
+        if !self.is_full() {
+            self.gaps.borrow_mut().unknown(&found.path);
+            if found.severity == Severity::Error {
+                self.gaps.borrow_mut().field(&found.path);
+            }
         }
-        self.findings.borrow_mut().push(found);
+        self.push(found);
     }
 
     /// Something that could not be understood.
@@ -138,13 +160,17 @@ impl Context {
             Profile::Strict => LoadState::Rejected,
             Profile::Compat => LoadState::Partial,
         });
-        self.gaps.borrow_mut().value(found.path.clone());
-        self.findings.borrow_mut().push(found);
+        if !self.is_full() {
+            self.gaps.borrow_mut().value(found.path.clone());
+        }
+        self.push(found);
     }
 
     /// Notes that a list element is left out.
     pub(super) fn left_out(&self, path: &FieldPath) {
-        self.gaps.borrow_mut().element(path);
+        if !self.is_full() {
+            self.gaps.borrow_mut().element(path);
+        }
     }
 
     /// The object cannot be used, for a reason that was given.
@@ -154,8 +180,10 @@ impl Context {
 
     pub(super) fn reject(&self, found: Diagnostic) {
         self.worsen(LoadState::Rejected);
-        self.gaps.borrow_mut().value(found.path.clone());
-        self.findings.borrow_mut().push(found);
+        if !self.is_full() {
+            self.gaps.borrow_mut().value(found.path.clone());
+        }
+        self.push(found);
     }
 
     pub(super) fn poison(&self, path: FieldPath) {
@@ -164,7 +192,9 @@ impl Context {
 
     pub(super) fn is_poisoned(&self, path: &Path<'_>) -> bool {
         let poisoned = self.poisoned.borrow();
-        !poisoned.is_empty() && poisoned.contains(&path.to_field_path())
+        // Nearly always the last step differs, which spares the rest of the path.
+        poisoned.iter().any(|place| place.segments().last().is_some_and(|last| path.ends_with(last)))
+            && poisoned.contains(&path.to_field_path())
     }
 
     /// How many findings there are, to return to with [`Context::rewind`].
@@ -178,7 +208,14 @@ impl Context {
         self.state.set(mark.1);
     }
 
-    pub(super) fn finish(self) -> (Vec<Diagnostic>, LoadState, Gaps, Vec<Unread>) {
+    pub(super) fn finish(mut self) -> (Vec<Diagnostic>, LoadState, Gaps, Vec<Unread>) {
+        if self.full.get() {
+            let message = format!(
+                "more than {MAX_FINDINGS} findings, the rest is not listed and the object is refused"
+            );
+            let found = Diagnostic::error("MODEL-DOC-LIMIT", FieldPath::new(), message);
+            self.findings.get_mut().push(found.help("correct what is listed first"));
+        }
         (self.findings.into_inner(), self.state.get(), self.gaps.into_inner(), self.unread.into_inner())
     }
 }
@@ -215,6 +252,16 @@ impl<'p> Path<'p> {
         fields: &'static [&'static str],
     ) -> Self {
         Self { parent: Some(self), step, message: Some((name, fields)) }
+    }
+
+    fn ends_with(&self, segment: &Segment) -> bool {
+        match (self.step, segment) {
+            (Step::Field(name), Segment::Field(other)) | (Step::Key(name), Segment::Key(other)) => {
+                name == other
+            }
+            (Step::Index(index), Segment::Index(other)) => index == *other,
+            _ => false,
+        }
     }
 
     pub(super) fn to_field_path(&self) -> FieldPath {

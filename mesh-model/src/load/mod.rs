@@ -3,6 +3,7 @@
 mod canonical;
 mod context;
 mod decode;
+mod depth;
 mod fast;
 mod fragment;
 mod gaps;
@@ -337,7 +338,11 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, fast
 fn syntax_error(error: &tree::TreeError, chunk: &split::Chunk<'_>, origin: &Origin) -> Diagnostic {
     if error.limit {
         let found = Diagnostic::error("MODEL-DOC-LIMIT", FieldPath::new(), error.message.clone());
-        return found.help("split it, or raise the limit").of(None, Some(origin));
+        let mut found = found.help("split it, or raise the limit").of(None, Some(origin));
+        // Not to be looked for: that would read the text once more.
+        let at = Position { line: chunk.line, column: 1, byte: chunk.start };
+        found.span = Some(Span { start: at, end: at });
+        return found;
     }
     let syntax::Syntax { message, help, range, line, columns } = syntax::explain(&chunk.text, error);
     let found = if has_placeholder(&chunk.text) {

@@ -15,6 +15,7 @@ use crate::object::{Body, LoadState, Object};
 use crate::path::{FieldPath, Segment};
 use crate::validate::Finding;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Adds the objects of one document to `loaded`.
@@ -23,12 +24,17 @@ pub(super) fn build(tree: Tree, text: &str, origin: &Origin, options: &Options, 
     let first = loaded.objects.len();
     let written = Rc::new(Written::new(text));
     document(value, &written, origin.clone(), options, None, loaded);
+    let owners: HashMap<Vec<Segment>, usize> = match duplicates.as_slice() {
+        [] => HashMap::new(),
+        _ => (first..loaded.objects.len())
+            .filter_map(|at| Some((loaded.objects.get(at)?.origin.as_ref()?.path.segments().to_vec(), at)))
+            .collect(),
+    };
     // A key given twice is refused by Istio's reader; which value was meant cannot be known (MODEL-DOC-3).
     for path in duplicates {
-        let owner = loaded.objects.iter_mut().skip(first).find(|object| {
-            let inside = object.origin.as_ref().map_or(&[][..], |origin| origin.path.segments());
-            path.segments().starts_with(inside)
-        });
+        let around = (0..=path.segments().len()).filter_map(|depth| path.segments().get(..depth));
+        let owner = around.filter_map(|inside| owners.get(inside)).next_back();
+        let owner = owner.and_then(|at| loaded.objects.get_mut(*at));
         let key = match path.segments().last() {
             Some(Segment::Field(key)) => key.clone(),
             _ => String::new(),

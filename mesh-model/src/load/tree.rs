@@ -8,6 +8,11 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
+const TOO_DEEP: &str = "the document is nested too deeply";
+
+/// Each has to be told; a document with more is refused.
+const MAX_DUPLICATES: usize = 10_000;
+
 /// Why a document is not a tree.
 #[derive(Debug)]
 pub(super) struct TreeError {
@@ -47,6 +52,9 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Tree, TreeError> {
             limit: true,
         });
     }
+    if super::depth::exceeds(text, limits.max_depth) {
+        return Err(TreeError { message: TOO_DEEP.to_owned(), position: None, context: None, limit: true });
+    }
     let budget = Budget {
         depth: limits.max_depth,
         left: Cell::new(limits.max_nodes),
@@ -59,6 +67,14 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Tree, TreeError> {
             let mut duplicates = Vec::new();
             if budget.needs_fixing.get() {
                 fix(&mut value, &mut Vec::new(), &mut duplicates);
+                if duplicates.len() > MAX_DUPLICATES {
+                    return Err(TreeError {
+                        message: format!("more than {MAX_DUPLICATES} keys of the document are given twice"),
+                        position: None,
+                        context: None,
+                        limit: true,
+                    });
+                }
             }
             Ok(Tree { value, duplicates })
         }
@@ -119,7 +135,7 @@ impl Seed<'_> {
 
     fn enter<E: de::Error>(self) -> Result<(), E> {
         if self.depth >= self.budget.depth {
-            return self.exceed("the document is nested too deeply");
+            return self.exceed(TOO_DEEP);
         }
         self.pay(0)
     }
@@ -281,7 +297,10 @@ fn fix(value: &mut Value, path: &mut Vec<Segment>, duplicates: &mut Vec<FieldPat
                     continue;
                 }
                 if let Some(at) = index.get(&key).copied() {
-                    duplicates.push(FieldPath::from_segments(path.clone()).field(&key));
+                    // One more than is allowed tells that there were too many.
+                    if duplicates.len() <= MAX_DUPLICATES {
+                        duplicates.push(FieldPath::from_segments(path.clone()).field(&key));
+                    }
                     if let Some(slot) = kept.get_mut::<usize>(at) {
                         slot.1 = value;
                     }

@@ -68,7 +68,13 @@ pub(super) struct Report<'o> {
     pub(super) object: &'o Object,
     pub(super) settings: &'o Settings,
     findings: Vec<Finding>,
+    /// Takes what is beyond [`MAX_FINDINGS`].
+    unlisted: Option<Finding>,
+    lost_error: bool,
 }
+
+/// So many findings of one object are kept.
+const MAX_FINDINGS: usize = 20_000;
 
 /// The finding just made, to add to it.
 pub(super) struct Added<'r>(&'r mut Finding);
@@ -95,7 +101,7 @@ impl Added<'_> {
 
 impl<'o> Report<'o> {
     pub(super) fn new(object: &'o Object, settings: &'o Settings) -> Self {
-        Self { object, settings, findings: Vec::new() }
+        Self { object, settings, findings: Vec::new(), unlisted: None, lost_error: false }
     }
 
     /// The object's namespace.
@@ -124,7 +130,12 @@ impl<'o> Report<'o> {
     }
 
     fn add(&mut self, diagnostic: Diagnostic) -> Added<'_> {
-        self.findings.push(Finding { diagnostic, absence: false });
+        let finding = Finding { diagnostic, absence: false };
+        if self.findings.len() >= MAX_FINDINGS {
+            self.lost_error |= finding.diagnostic.is_error();
+            return Added(self.unlisted.insert(finding));
+        }
+        self.findings.push(finding);
         let last = self.findings.len() - 1;
         // INVARIANT: `last` is the index of the finding pushed just here.
         #[allow(clippy::indexing_slicing, reason = "see the invariant")]
@@ -145,6 +156,17 @@ impl<'o> Report<'o> {
     }
 
     pub(super) fn finish(mut self) -> Vec<Finding> {
+        if self.unlisted.is_some() {
+            let message = format!("more than {MAX_FINDINGS} findings, the rest is not listed");
+            let path = crate::path::FieldPath::new();
+            let diagnostic = if self.lost_error {
+                Diagnostic::error("MODEL-DOC-LIMIT", path, message)
+            } else {
+                Diagnostic::warning("MODEL-DOC-LIMIT", path, message)
+            };
+            let diagnostic = diagnostic.help("correct what is listed first");
+            self.findings.push(Finding { diagnostic, absence: false });
+        }
         self.findings.sort_by(|a, b| {
             let key = |finding: &Finding| (finding.diagnostic.path.clone(), finding.diagnostic.code);
             key(a).cmp(&key(b))
