@@ -77,6 +77,7 @@ fn alias_bombs_are_refused() {
 fn deep_nesting_is_refused() {
     refused("lists in flow style", &("[".repeat(100_000) + &"]".repeat(100_000)));
     refused("maps in flow style", &("{a: ".repeat(100_000) + "b" + &"}".repeat(100_000)));
+    refused("an object", &format!("apiVersion: v1\nkind: Pod\nspec: {}", "[".repeat(100_000)));
     refused("open lists", &"[".repeat(100_000));
     refused("items on one line", &("- ".repeat(100_000) + "a"));
     refused("open keys", &"? ".repeat(100_000));

@@ -43,7 +43,11 @@ struct Document<'t> {
 /// Reads the only object of `text`, if it is in plain form.
 pub(super) fn read(text: &str, limits: &Limits) -> Option<Plain> {
     let kind = kind::by_name(kind_hint(text)?)?;
-    if text.len() > limits.max_document_bytes || !fits(text, limits) || has_alias_or_tag(text) {
+    if text.len() > limits.max_document_bytes
+        || !fits(text, limits)
+        || has_alias_or_tag(text)
+        || super::depth::exceeds(text, limits.max_depth)
+    {
         return None;
     }
     let check_unknown = kind.is_istio();
