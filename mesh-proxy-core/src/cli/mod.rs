@@ -5,6 +5,7 @@ mod demo;
 mod explain;
 mod iptables;
 mod run;
+mod schema;
 mod validate;
 
 use std::ffi::OsString;
@@ -20,7 +21,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  ended as asked; validate: nothing wrong; explain: allowed, a route takes it; demo --check: everything as expected
   1  could not start or failed; validate --strict: warnings; explain: denied, no route; demo --check: a difference
-  2  wrong usage; validate: errors, or a path that cannot be read";
+  2  wrong usage; validate: errors, or a path that cannot be read; schema: no such kind";
 
 /// A service-mesh proxy that reads Istio's YAML, with no control plane and no cluster.
 ///
@@ -41,6 +42,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Write objects in today's form: current versions, and what old spellings stand for.
     Canonicalize(canonicalize::Arguments),
+    /// Print the JSON Schema of a kind, with which editors complete and check YAML.
+    Schema(schema::Arguments),
     /// Say what the configuration decides about a request, and why.
     Explain(explain::Arguments),
     /// Print, install, check, remove and explain the rules that bring a pod's traffic to the proxy.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Validate(arguments) => Ok(validate::run(&arguments)),
         Command::Canonicalize(arguments) => Ok(canonicalize::run(&arguments)),
+        Command::Schema(arguments) => Ok(schema::run(&arguments)),
         Command::Explain(arguments) => Ok(explain::run(&arguments)),
         Command::Iptables(arguments) => Ok(iptables::run(&arguments)),
         Command::IstioIptables(arguments) => Ok(iptables::run_bare(&arguments)),

@@ -54,8 +54,16 @@ fn diagnostic(found: &Diagnostic, texts: &[SourceText], renderer: &Renderer) -> 
             let range =
                 span.start.byte.min(text.text.len())..span.end.byte.clamp(span.start.byte, text.text.len());
             let range = if text.text.get(range.clone()).is_some() { range } else { 0..0 };
-            let snippet = Snippet::source(text.text.as_str()).path(text.name.as_str());
-            title.element(snippet.annotation(AnnotationKind::Primary.span(range)))
+            // The lines around it, or the cost of each finding would grow with the file.
+            let from = text.text.get(..range.start).and_then(|head| head.rfind('\n')).map_or(0, |at| at + 1);
+            let tail = text.text.get(range.end..).and_then(|tail| tail.find('\n'));
+            let to = tail.map_or(text.text.len(), |at| range.end + at);
+            let lines = text.text.get(from..to).unwrap_or("");
+            let first = text.text.get(..from).unwrap_or("").bytes().filter(|byte| *byte == b'\n').count() + 1;
+            let snippet = Snippet::source(lines).line_start(first).path(text.name.as_str());
+            title.element(
+                snippet.annotation(AnnotationKind::Primary.span(range.start - from..range.end - from)),
+            )
         }
         (Some(text), None) => {
             let line = found.origin.as_ref().map_or(1, |origin| origin.line);

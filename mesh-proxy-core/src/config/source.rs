@@ -13,6 +13,9 @@ use crate::snapshot::{Context, Issue, Snapshot, compile};
 pub(crate) struct Source {
     paths: Vec<PathBuf>,
     context: Context,
+    options: mesh_model::Options,
+    /// Texts beside those of the paths.
+    fixed: Vec<SourceText>,
     texts: Vec<SourceText>,
     objects: Arc<Vec<Object>>,
 }
@@ -64,7 +67,34 @@ impl Findings {
 
 impl Source {
     pub(crate) fn new(paths: Vec<PathBuf>, context: Context) -> Self {
-        Self { paths, context, texts: Vec::new(), objects: Arc::default() }
+        Self {
+            paths,
+            context,
+            options: mesh_model::Options::default(),
+            fixed: Vec::new(),
+            texts: Vec::new(),
+            objects: Arc::default(),
+        }
+    }
+
+    /// Loads with these options.
+    #[must_use]
+    pub(crate) fn with_options(mut self, options: mesh_model::Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Reads these texts as well, before the files.
+    #[must_use]
+    pub(crate) fn with_texts(mut self, texts: Vec<SourceText>) -> Self {
+        self.fixed = texts;
+        self
+    }
+
+    fn read(&self) -> Result<Vec<SourceText>, ConfigError> {
+        let mut texts = self.fixed.clone();
+        texts.append(&mut read(&self.paths)?);
+        Ok(texts)
     }
 
     /// The objects in force.
@@ -85,7 +115,7 @@ impl Source {
     ///
     /// A path that cannot be read. What the files say never fails: see [`Findings`].
     pub(crate) fn load(&mut self) -> Result<(Snapshot, Findings), ConfigError> {
-        let texts = read(&self.paths)?;
+        let texts = self.read()?;
         Ok(self.accept(texts))
     }
 
@@ -95,13 +125,13 @@ impl Source {
     ///
     /// As [`Self::load`].
     pub(crate) fn reload(&mut self) -> Result<Option<(Snapshot, Findings)>, ConfigError> {
-        let texts = read(&self.paths)?;
+        let texts = self.read()?;
         Ok((texts != self.texts).then(|| self.accept(texts)))
     }
 
     fn accept(&mut self, texts: Vec<SourceText>) -> (Snapshot, Findings) {
         let sources = texts.iter().map(|text| mesh_model::Source::new(&text.name, &text.text));
-        let loaded = mesh_model::load(sources, &mesh_model::Options::default());
+        let loaded = mesh_model::load(sources, &self.options);
         let (objects, kept) = keep_last_good(loaded.objects, &loaded.diagnostics, &self.objects);
         let compiled = compile(&objects, &self.context);
         self.objects = Arc::new(objects);

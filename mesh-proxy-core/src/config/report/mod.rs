@@ -1,0 +1,152 @@
+//! What `mesh-proxy validate` found, and its forms for programs.
+
+mod json;
+mod rules;
+mod sarif;
+
+use std::collections::{HashMap, HashSet};
+
+use mesh_model::{Diagnostic, Object, ObjectRef, Segment, Severity};
+
+use super::files::SourceText;
+use super::source::Findings;
+use crate::snapshot::Issue;
+
+/// The code of what only compiling finds (`PROXY-SNAP-05`: a bad object costs itself, and is named).
+const COMPILE: &str = "PROXY-SNAP-05";
+
+/// All findings in the order of their places.
+pub(crate) struct Report {
+    findings: Findings,
+    objects: usize,
+}
+
+impl Report {
+    /// Joins what loading, analysis (`references`) and compiling found about `objects`; what several found is told
+    /// once.
+    pub(crate) fn new(mut findings: Findings, mut references: Vec<Diagnostic>, objects: &[Object]) -> Self {
+        let mut unread = Said::default();
+        findings.diagnostics.iter().filter(|found| found.is_error()).for_each(|found| unread.add(found));
+        // What could not be read refers to nothing.
+        references.retain(|found| {
+            found.object.as_ref().is_none_or(|object| !unread.speaks_of(object, found.path.segments()))
+        });
+        findings.diagnostics.append(&mut references);
+        let origins: HashMap<ObjectRef, _> =
+            objects.iter().map(|object| (object.reference(), object.origin.as_ref())).collect();
+        let silenced = silenced(objects);
+        let mut said = Said::default();
+        findings.diagnostics.iter().chain(&silenced).for_each(|found| said.add(found));
+        let mut more: Vec<Diagnostic> = findings
+            .issues
+            .iter()
+            .filter(|issue| !said.covers(issue))
+            .map(|issue| {
+                let origin = origins.get(&issue.object).copied().flatten();
+                Diagnostic::new(COMPILE, issue.severity, issue.path.clone(), issue.message.clone())
+                    .of(Some(issue.object.clone()), origin)
+            })
+            .collect();
+        findings.issues.clear();
+        findings.kept.clear();
+        findings.diagnostics.append(&mut more);
+        let sources: Vec<_> =
+            findings.texts.iter().map(|text| mesh_model::Source::new(&text.name, &text.text)).collect();
+        mesh_model::locate(&mut findings.diagnostics, &sources);
+        findings.diagnostics.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.code.cmp(b.code)));
+        Self { findings, objects: objects.len() }
+    }
+
+    /// Leaves errors and warnings.
+    pub(crate) fn without_remarks(mut self) -> Self {
+        self.findings.diagnostics.retain(|found| found.severity > Severity::Info);
+        self
+    }
+
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.findings.count(severity)
+    }
+
+    /// For a person: each finding with its line of the file and a caret.
+    pub(crate) fn human(&self, styled: bool) -> String {
+        super::render(&self.findings, styled)
+    }
+
+    fn diagnostics(&self) -> &[Diagnostic] {
+        &self.findings.diagnostics
+    }
+
+    fn texts(&self) -> &[SourceText] {
+        &self.findings.texts
+    }
+}
+
+/// What is said about each object without compiling.
+#[derive(Default)]
+struct Said<'f> {
+    places: HashMap<&'f ObjectRef, Vec<&'f [Segment]>>,
+    broken: HashSet<&'f ObjectRef>,
+}
+
+impl<'f> Said<'f> {
+    fn add(&mut self, found: &'f Diagnostic) {
+        let Some(object) = &found.object else { return };
+        if !found.path.is_empty() {
+            self.places.entry(object).or_default().push(found.path.segments());
+        }
+        if found.is_error() {
+            self.broken.insert(object);
+        }
+    }
+
+    /// That a broken object is left out needs no line of its own, and neither does a second word on one field.
+    fn covers(&self, issue: &Issue) -> bool {
+        let path = issue.path.segments();
+        if path.is_empty() {
+            return self.broken.contains(&issue.object);
+        }
+        self.speaks_of(&issue.object, path)
+    }
+
+    fn speaks_of(&self, object: &ObjectRef, path: &[Segment]) -> bool {
+        let places = self.places.get(object);
+        places.is_some_and(|places| {
+            places.iter().any(|place| place.starts_with(path) || path.starts_with(place))
+        })
+    }
+}
+
+const SUPPRESS: &str = "galley.istio.io/analyze-suppress";
+
+/// What analysis would say if no object asked it to be silent.
+fn silenced(objects: &[Object]) -> Vec<Diagnostic> {
+    if !objects.iter().any(|object| object.metadata.annotations.contains_key(SUPPRESS)) {
+        return Vec::new();
+    }
+    let mut asked = HashSet::new();
+    let mut loud = objects.to_vec();
+    for object in &mut loud {
+        if object.metadata.annotations.remove(SUPPRESS).is_some() {
+            asked.insert(object.reference());
+        }
+    }
+    let mut found = mesh_model::validate::analyze(&loud);
+    found.retain(|found| found.object.as_ref().is_some_and(|object| asked.contains(object)));
+    found
+}
+
+/// Index of the file, and byte in it.
+fn place(found: &Diagnostic) -> (Option<usize>, Option<usize>) {
+    let start = found.origin.as_ref().map(|origin| origin.bytes.0);
+    (
+        found.origin.as_ref().map(|origin| origin.source_index),
+        found.span.map(|span| span.start.byte).or(start),
+    )
+}
+
+/// Istio's own code, which stands at the end of a message: `… (IST0101)`.
+fn istio_code(message: &str) -> Option<&str> {
+    let (_, tail) = message.strip_suffix(')')?.rsplit_once('(')?;
+    let digits = tail.strip_prefix("IST")?;
+    (digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(tail)
+}
