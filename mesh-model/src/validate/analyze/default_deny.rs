@@ -20,9 +20,9 @@ pub(super) fn first(index: &Index<'_>) -> BTreeMap<usize, String> {
         })
     };
     let mut out = BTreeMap::new();
-    // The info about an empty policy says the same.
+    // The info about a policy without rules says the same (MODEL-AP-18).
     let mut add = |at: usize, policy: &AuthorizationPolicy, scope: String| {
-        if *policy != AuthorizationPolicy::default() {
+        if !policy.rules.is_empty() {
             out.insert(at, scope);
         }
     };
