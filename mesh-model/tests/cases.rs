@@ -153,9 +153,20 @@ fn messages_are_in_the_grammar_and_errors_have_a_fix() {
     };
     // Kinds of one word, which begin a message as they are written.
     let is_kind = |text: &str| {
-        ["Sidecar", "Gateway", "Istio", "Kubernetes", "Envoy", "Service", "Telemetry", "Pod", "Deployment", "Node"]
-            .iter()
-            .any(|kind| text.starts_with(kind))
+        [
+            "Sidecar",
+            "Gateway",
+            "Istio",
+            "Kubernetes",
+            "Envoy",
+            "Service",
+            "Telemetry",
+            "Pod",
+            "Deployment",
+            "Node",
+        ]
+        .iter()
+        .any(|kind| text.starts_with(kind))
     };
     let mut failures = Vec::new();
     for path in files() {

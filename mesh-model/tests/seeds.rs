@@ -241,7 +241,10 @@ fn whole_resources_mean_what_the_documents_say() {
     // MODEL-SEED-33
     let hash = rule("004-0717").traffic_policy.unwrap().load_balancer.unwrap().consistent_hash.unwrap();
     let cookie = hash.http_cookie.unwrap();
-    assert_eq!((cookie.name.as_str(), cookie.ttl.map(|ttl| ttl.as_nanos())), ("user", Some(0)));
+    assert_eq!(
+        (cookie.name.as_str(), cookie.ttl.map(mesh_model::common::Duration::as_nanos)),
+        ("user", Some(0))
+    );
     // The old algorithm's name is the new one, at a port and for all.
     let ports = rule("004-0228").traffic_policy.unwrap().port_level_settings;
     assert_eq!(ports[0].load_balancer.as_ref().unwrap().simple, Some(SimpleLb::LeastRequest));
@@ -249,7 +252,7 @@ fn whole_resources_mean_what_the_documents_say() {
     // A share given as a whole number, with the whole of requests behind it.
     let fault = service("003-0284").http[0].fault.clone().unwrap().abort.unwrap();
     assert_eq!(
-        (fault.http_status, fault.percentage.map(|share| share.millionths())),
+        (fault.http_status, fault.percentage.map(mesh_model::common::Percent::millionths)),
         (Some(500), Some(1_000_000))
     );
     // A policy for one workload, and one whose fields stood beside its spec.
