@@ -4,7 +4,7 @@ use crate::diagnostic::{Position, Span, Target};
 use crate::load::Source;
 use crate::meta::Origin;
 use crate::path::{FieldPath, Segment};
-use saphyr_parser::{Event, Parser};
+use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -113,7 +113,42 @@ impl<T: AsRef<str>> Document<T> {
 
     /// The range of the field at `path`, or of the nearest one around it.
     pub(crate) fn nearest(&self, path: &[&Segment], target: Target) -> Range {
-        self.root.nearest(path, target)
+        self.within_block(path, target).unwrap_or_else(|| self.root.nearest(path, target))
+    }
+
+    /// The range of a field of the YAML in a block scalar that is on the way, as in a ConfigMap.
+    ///
+    /// The lines of the block are those of the text without their indentation.
+    fn within_block(&self, path: &[&Segment], target: Target) -> Option<Range> {
+        let mut at = &self.root;
+        let mut rest = path.iter();
+        let text = loop {
+            match &at.children {
+                Children::Block(text) if !rest.as_slice().is_empty() => break text,
+                _ => at = at.child(rest.next()?)?.1,
+            }
+        };
+        let inside = Document::parse(text.as_str())?;
+        let found = inside.nearest(rest.as_slice(), target);
+        // The scalar is marked where its text begins, which may be behind lines that are blank.
+        let blank = text.bytes().take_while(|byte| *byte == b'\n').count();
+        [blank, 0].into_iter().find_map(|skipped| {
+            let before = at.range.0.0.checked_sub(1 + skipped)?;
+            let outer = |(line, column): Mark| {
+                let at = before + line;
+                let indentation = self.line(at)?.strip_suffix(inside.line(line)?)?;
+                indentation.bytes().all(|byte| byte == b' ').then_some((at, column + indentation.len()))
+            };
+            Some((outer(found.0)?, outer(found.1)?))
+        })
+    }
+
+    /// A line without its end, counted from 1.
+    fn line(&self, number: usize) -> Option<&str> {
+        let start = self.lines.get(number.checked_sub(1)?).copied()?;
+        let rest = self.text.as_ref().get(start..)?;
+        let line = rest.split_once('\n').map_or(rest, |(line, _)| line);
+        Some(line.strip_suffix('\r').unwrap_or(line))
     }
 
     fn exact(&self, path: &[&Segment], target: Target) -> Option<Range> {
@@ -136,7 +171,8 @@ impl<T: AsRef<str>> Document<T> {
     /// The scalar at `path` as it was written, unless it is an alias.
     pub(crate) fn scalar(&self, path: &[&Segment]) -> Option<&str> {
         let node = self.root.walk(path)?.1;
-        let (from, to) = matches!(node.children, Children::None).then(|| self.bytes(node.range))?;
+        let (from, to) =
+            matches!(node.children, Children::None | Children::Block(_)).then(|| self.bytes(node.range))?;
         self.text.as_ref().get(from..to)
     }
 
@@ -181,6 +217,8 @@ const INDEXED: usize = 32;
 #[derive(Debug)]
 enum Children {
     None,
+    /// A literal block scalar: its text may itself be YAML.
+    Block(String),
     Alias,
     List(Vec<Node>),
     Map(Vec<(String, Range, Node)>),
@@ -201,13 +239,17 @@ impl Node {
             let Ok((event, span)) = event else { return Self::close(stack) };
             let range = ((span.start.line(), span.start.col()), (span.end.line(), span.end.col()));
             let done = match event {
-                Event::Scalar(text, ..) => {
+                Event::Scalar(text, style, ..) => {
                     // In key position of a mapping the text is the key.
                     if let Some(Open { children: Children::Map(_), key: key @ None, .. }) = stack.last_mut() {
                         *key = Some((text.into_owned(), range));
                         continue;
                     }
-                    Self { range, children: Children::None, index: OnceLock::new() }
+                    let children = match style {
+                        ScalarStyle::Literal => Children::Block(text.into_owned()),
+                        _ => Children::None,
+                    };
+                    Self { range, children, index: OnceLock::new() }
                 }
                 // An alias is located where it is used.
                 Event::Alias(_) => Self { range, children: Children::Alias, index: OnceLock::new() },
@@ -302,7 +344,9 @@ impl Node {
 
     /// True when `path` leads to a scalar, or to nothing at all.
     fn is_leaf(&self, path: &[&Segment]) -> bool {
-        self.walk(path).is_none_or(|(_, node)| matches!(node.children, Children::None | Children::Alias))
+        self.walk(path).is_none_or(|(_, node)| {
+            matches!(node.children, Children::None | Children::Block(_) | Children::Alias)
+        })
     }
 
     /// A scalar's own range; for a collection, that of its first key or item.
@@ -310,7 +354,7 @@ impl Node {
         let mut at = self;
         loop {
             match &at.children {
-                Children::None | Children::Alias => return at.range,
+                Children::None | Children::Block(_) | Children::Alias => return at.range,
                 Children::List(items) => match items.first() {
                     Some(node) => at = node,
                     None => return at.range,
@@ -328,7 +372,7 @@ impl Node {
         let mut last = self;
         loop {
             let next = match &last.children {
-                Children::None | Children::Alias => None,
+                Children::None | Children::Block(_) | Children::Alias => None,
                 Children::List(items) => items.last(),
                 Children::Map(entries) => entries.last().map(|(.., node)| node),
             };
@@ -349,7 +393,7 @@ impl Open {
                 // A key that is itself a collection: nothing refers to it.
                 None => self.key = Some((String::new(), node.range)),
             },
-            Children::None | Children::Alias => {}
+            Children::None | Children::Block(_) | Children::Alias => {}
         }
     }
 

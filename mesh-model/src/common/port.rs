@@ -169,3 +169,73 @@ impl fmt::Display for Protocol {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Protocol::*;
+    use super::*;
+
+    #[test]
+    fn the_transport_then_the_declaration_then_the_name_model_proto_1() {
+        let of = |name: &str, transport: &str, app: Option<&str>| {
+            Protocol::of_service_port(name, transport, app, 80)
+        };
+        assert_eq!(of("http", "UDP", Some("http")), Udp);
+        assert_eq!(of("http", "SCTP", None), Udp);
+        assert_eq!(of("tcp", "TCP", Some("kubernetes.io/h2c")), Http2);
+        assert_eq!(of("tcp", "TCP", Some("kubernetes.io/ws")), Http);
+        assert_eq!(of("tcp", "TCP", Some("kubernetes.io/wss")), Https);
+        assert_eq!(of("tcp", "TCP", Some("grpc-anything")), Grpc, "read as a name is");
+        assert_eq!(of("http", "TCP", Some("unknown")), Unsupported, "the name is not asked");
+        assert_eq!(of("http", "", None), Http);
+    }
+
+    #[test]
+    fn the_part_before_the_dash_decides_model_proto_2() {
+        for (name, want) in [
+            ("http", Some(Http)),
+            ("HTTP-web", Some(Http)),
+            ("http2-", Some(Http2)),
+            ("http_proxy-x", Some(HttpProxy)),
+            ("https-a-b", Some(Https)),
+            ("tls", Some(Tls)),
+            ("tcp-1", Some(Tcp)),
+            ("udp", Some(Udp)),
+            ("grpc", Some(Grpc)),
+            ("grpc-web", Some(GrpcWeb)),
+            ("Grpc-Web-x", Some(GrpcWeb)),
+            ("grpc-webx", Some(GrpcWeb)),
+            ("mongo", Some(Mongo)),
+            ("redis-a", Some(Redis)),
+            ("mysql", Some(MySql)),
+            ("http2x", None),
+            ("httpweb", None),
+            ("-http", None),
+            ("web-http", None),
+            ("hbone", None),
+            ("", None),
+        ] {
+            assert_eq!(Protocol::from_port_name(name), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn classes_of_protocols_model_proto_4() {
+        let all =
+            [Unsupported, Http, HttpProxy, Http2, Grpc, GrpcWeb, Https, Tls, Tcp, Mongo, Redis, MySql, Udp];
+        let are = |test: fn(Protocol) -> bool| all.into_iter().filter(|one| test(*one)).collect::<Vec<_>>();
+        assert_eq!(are(Protocol::is_http), [Http, HttpProxy, Http2, Grpc, GrpcWeb]);
+        assert_eq!(are(Protocol::is_http2), [Http2, Grpc, GrpcWeb]);
+        assert_eq!(are(Protocol::is_tls), [Https, Tls]);
+        assert_eq!(are(Protocol::is_tcp), [Https, Tls, Tcp, Mongo, Redis, MySql]);
+    }
+
+    #[test]
+    fn an_explicit_protocol_is_a_whole_name_model_proto_5() {
+        assert_eq!(Protocol::parse("http_PROXY"), Some(HttpProxy));
+        assert_eq!(Protocol::parse(""), Some(Unsupported), "detected");
+        for bad in ["http-web", "HBONE", "h2c", " http"] {
+            assert_eq!(Protocol::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -4,11 +4,13 @@ mod canonical;
 mod context;
 mod decode;
 mod depth;
+mod embedded;
 mod fast;
 mod fragment;
 mod gaps;
 mod kinds;
 mod legacy;
+mod legacy_mesh;
 mod object;
 mod replacement;
 mod split;
@@ -27,6 +29,8 @@ use crate::object::{LoadState, Object};
 use crate::path::FieldPath;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+pub(crate) use embedded::Embedded;
 
 /// A text and the name it goes by in diagnostics, usually a file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,27 +134,23 @@ pub struct Loaded {
 impl Loaded {
     /// The mesh configuration: key `mesh` of the ConfigMap `istio`, the default when there is none.
     ///
-    /// What is wrong in it is added to the diagnostics.
-    pub fn mesh_config(&mut self) -> crate::MeshConfig {
-        let found = self.objects.iter().find_map(|object| {
+    /// What is wrong in it is among the diagnostics of [`load`].
+    pub fn mesh_config(&self) -> crate::MeshConfig {
+        self.mesh_text("mesh").map_or_else(crate::MeshConfig::default, |text| mesh_config(text).0)
+    }
+
+    /// The networks of the mesh: key `meshNetworks` of the ConfigMap `istio`, none when there is none.
+    ///
+    /// What is wrong in it is among the diagnostics of [`load`].
+    pub fn mesh_networks(&self) -> crate::mesh_config::MeshNetworks {
+        self.mesh_text("meshNetworks").map(|text| mesh_networks(text).0).unwrap_or_default()
+    }
+
+    fn mesh_text(&self, key: &str) -> Option<&str> {
+        self.objects.iter().find_map(|object| {
             let config = object.as_config_map().filter(|_| object.metadata.name == "istio")?;
-            Some((config.data.get("mesh")?.clone(), object.reference(), object.origin.clone()))
-        });
-        let Some((text, reference, origin)) = found else { return crate::MeshConfig::default() };
-        let (config, diagnostics) = mesh_config(&text);
-        let place = FieldPath::new().field("data").key("mesh");
-        self.diagnostics.extend(diagnostics.into_iter().map(|mut found| {
-            // Positions inside the text of a key cannot be told from those of the file.
-            found.span = None;
-            found.message = if found.path.is_empty() {
-                found.message
-            } else {
-                format!("{}: {}", found.path, found.message)
-            };
-            found.path = place.clone();
-            found.of(Some(reference.clone()), origin.as_ref())
-        }));
-        config
+            config.data.get(key).map(String::as_str)
+        })
     }
 
     /// True when a diagnostic is an error.
@@ -226,20 +226,32 @@ fn load_all(sources: Vec<Source<'_>>, options: &Options, fast: Fast) -> Loaded {
 
 /// Reads a mesh configuration from YAML, such as the key `mesh` of the ConfigMap `istio`.
 ///
-/// What cannot be read has its default and a diagnostic. Fields that are not typed here are ignored.
+/// What cannot be read has its default and a diagnostic; the paths are those within the text. [`load`] reads the
+/// ConfigMap as well, and also tells what [`validate`](crate::validate::validate) finds.
 pub fn mesh_config(text: &str) -> (crate::MeshConfig, Vec<Diagnostic>) {
-    let tree = match tree::parse(text, &Limits::default()) {
-        Ok(tree) => tree,
-        Err(error) => {
-            return (
-                crate::MeshConfig::default(),
-                vec![Diagnostic::error("MODEL-DOC-SYNTAX", FieldPath::new(), error.message)],
-            );
-        }
-    };
-    let context = context::Context::new(Profile::Compat, false, false);
-    let config = decode::decode(&tree.value, &context::Path::root(), &context).unwrap_or_default();
-    (config, context.finish().0)
+    let read = embedded_mesh_config(text);
+    (read.value.unwrap_or_default(), read.findings)
+}
+
+/// Reads the networks of a mesh from YAML, such as the key `meshNetworks` of the ConfigMap `istio`.
+///
+/// What cannot be read has its default and a diagnostic; the paths are those within the text.
+pub fn mesh_networks(text: &str) -> (crate::mesh_config::MeshNetworks, Vec<Diagnostic>) {
+    let read = embedded_mesh_networks(text);
+    (read.value.unwrap_or_default(), read.findings)
+}
+
+pub(crate) fn embedded_mesh_config(text: &str) -> Embedded<crate::MeshConfig> {
+    embedded::embedded(text, legacy_mesh::mesh)
+}
+
+pub(crate) fn embedded_mesh_networks(text: &str) -> Embedded<crate::mesh_config::MeshNetworks> {
+    embedded::embedded(text, |_, _| {})
+}
+
+/// The annotation `proxy.istio.io/config`.
+pub(crate) fn embedded_proxy_config(text: &str) -> Embedded<crate::mesh_config::DefaultConfig> {
+    embedded::embedded(text, |value, found| legacy_mesh::proxy(value, &FieldPath::new(), found))
 }
 
 fn sort(diagnostics: &mut [Diagnostic]) {

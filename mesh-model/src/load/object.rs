@@ -279,7 +279,9 @@ fn validate(object: &mut Object, gaps: &Gaps, options: &Options, findings: &mut 
         if gaps.explain(&diagnostic.path, absence) {
             continue;
         }
-        if diagnostic.is_error() {
+        // A ConfigMap may say anything: what is wrong in the mesh configuration costs the field, not the object, since
+        // without it the root namespace and the trust domain would be others.
+        if diagnostic.is_error() && object.kind != Kind::ConfigMap {
             object.state = object.state.max(LoadState::Invalid);
         }
         findings.push(diagnostic);

@@ -47,8 +47,11 @@ impl ResourceSet {
     ///
     /// Kinds without `exportTo` are seen in their own namespace. For a DestinationRule with a workload selector the
     /// answer is its own namespace too (MODEL-RES-10).
+    ///
+    /// Where `serviceEntryVisibility` of the mesh applies to sidecars, it limits who sees a ServiceEntry (MODEL-RES-12).
     pub fn visibility(&self, object: &Object) -> Visibility {
-        Visibility::of(object, self.mesh())
+        let own = Visibility::of(object, self.mesh());
+        if object.kind == Kind::ServiceEntry { self.limited(object, own) } else { own }
     }
 }
 

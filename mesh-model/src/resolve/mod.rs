@@ -12,15 +12,20 @@
 //! | which DestinationRule applies to a host | [`ResourceSet::destination_rule`] |
 //! | what is the policy of a port and subset | [`DestinationRuleView::policy`] |
 //! | which Sidecar applies, and what does it import | [`ResourceSet::sidecar_for`], [`ResourceSet::egress`] |
+//! | what limits what comes in | [`ResourceSet::inbound_connection_pool`] |
+//! | where is a certificate | [`Credential`], [`ResourceSet::credential`], [`ResourceSet::client_ca`] |
 //! | which services exist, and where are their endpoints | [`ResourceSet::services`], [`ResourceSet::endpoints`] |
 //! | which policies guard a workload | [`ResourceSet::authorization_policies`] and its siblings |
 
+mod credentials;
 mod delegate;
 mod destination_rules;
 mod endpoints;
+mod entry_visibility;
 mod export;
 mod gateways;
 mod host_index;
+mod inbound;
 mod index;
 pub mod names;
 mod policies;
@@ -31,6 +36,7 @@ mod tests;
 mod traffic_policy;
 mod virtual_services;
 
+pub use credentials::Credential;
 pub use delegate::EffectiveRoute;
 pub use destination_rules::DestinationRuleView;
 pub use endpoints::{Address, Endpoint, Health, Locality};

@@ -176,7 +176,7 @@ fn warm_up(report: &mut Report<'_>, at: &At<'_>, warmup: &WarmupConfiguration) {
     }
 }
 
-fn locality(report: &mut Report<'_>, at: &At<'_>, setting: &LocalityLbSetting, outlier: bool) {
+pub(super) fn locality(report: &mut Report<'_>, at: &At<'_>, setting: &LocalityLbSetting, outlier: bool) {
     if !setting.distribute.is_empty() && !setting.failover.is_empty() {
         report
             .error("MODEL-LB-8", at, "`distribute` and `failover` exclude each other")
@@ -195,7 +195,7 @@ fn locality(report: &mut Report<'_>, at: &At<'_>, setting: &LocalityLbSetting, o
     }
 }
 
-fn zone_aware(report: &mut Report<'_>, at: &At<'_>, setting: &ZoneAwareLbSetting, outlier: bool) {
+pub(super) fn zone_aware(report: &mut Report<'_>, at: &At<'_>, setting: &ZoneAwareLbSetting, outlier: bool) {
     topology_labels(report, "MODEL-LB-14", &at.field("failoverPriority"), &setting.failover_priority);
     let pairs = setting.failover.iter().map(|entry| (entry.from.as_str(), entry.to.as_str()));
     failover(report, "MODEL-LB-14", &at.field("failover"), pairs);

@@ -10,8 +10,10 @@
 // on it, and an error would take out of the mesh what Istio keeps in.
 
 mod analyze;
+mod annotations;
 mod authorization_policy;
 mod cel;
+mod config_map;
 mod destination_rule;
 mod envoy_filter;
 mod extensions;
@@ -19,18 +21,24 @@ mod gateway;
 mod jwks;
 mod kubernetes;
 mod load_balancer;
+mod mesh_config;
+mod mesh_networks;
 mod metadata;
 mod names;
 mod peer_authentication;
+mod pod;
 mod proxy_config;
 mod re2;
 mod report;
 mod request_authentication;
+mod secret;
 mod selector;
 mod service_entry;
 mod sidecar;
 mod strings;
 mod telemetry;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod traffic;
 mod url;
@@ -40,7 +48,9 @@ mod workload_group;
 
 pub use analyze::{analyze, analyze_with};
 
+use crate::common::Timestamp;
 use crate::diagnostic::Diagnostic;
+use crate::kind::Kind;
 use crate::object::{Body, Object};
 pub(crate) use report::Finding;
 use report::{At, Report};
@@ -55,6 +65,9 @@ pub struct Settings {
     pub auto_allocate_addresses: bool,
     /// What the names of Services end with; `cluster.local`.
     pub cluster_domain: String,
+    /// The time at which certificates should be valid (MODEL-K8S-6); not looked at when absent, as nothing here asks a
+    /// clock.
+    pub now: Option<Timestamp>,
 }
 
 impl Default for Settings {
@@ -63,6 +76,7 @@ impl Default for Settings {
             root_namespace: "istio-system".to_owned(),
             auto_allocate_addresses: true,
             cluster_domain: "cluster.local".to_owned(),
+            now: None,
         }
     }
 }
@@ -111,18 +125,47 @@ pub(crate) fn findings(object: &Object, settings: &Settings) -> Vec<Finding> {
         Body::WasmPlugin(spec) => extensions::wasm_plugin(&mut report, spec),
         Body::TrafficExtension(spec) => extensions::traffic_extension(&mut report, spec),
         Body::Service(service) => kubernetes::service(&mut report, service),
+        Body::ConfigMap(config) => config_map::check(&mut report, config),
+        Body::Pod(found) => pod::pod(&mut report, &found.spec),
+        Body::Deployment(found) => pod::workload(&mut report, &found.spec),
+        Body::StatefulSet(found) => pod::workload(&mut report, &found.spec),
+        Body::DaemonSet(found) => pod::workload(&mut report, &found.spec),
+        Body::Secret(secret) => secret::check(&mut report, secret),
         Body::EndpointSlice(slice) => kubernetes::endpoint_slice(&mut report, slice),
         _ => {}
     }
     metadata::check(&mut report);
     if object.kind.is_istio() {
-        annotations(&mut report);
+        reserved_annotations(&mut report);
+    } else if !matches!(object.kind, Kind::Other(_)) {
+        let metadata = At::OBJECT.field("metadata");
+        annotations::check(
+            &mut report,
+            &metadata.field("annotations"),
+            &object.kind,
+            &object.metadata.annotations,
+        );
     }
-    report.finish()
+    let mut found = report.finish();
+    found.retain(|finding| !silenced(object, &finding.diagnostic.message, false));
+    found
+}
+
+/// True when the object's annotation `galley.istio.io/analyze-suppress` silences a finding: by the code of Istio that ends
+/// the message, or all that have one. A finding `of_analysis` needs no code to be one of all.
+fn silenced(object: &Object, message: &str, of_analysis: bool) -> bool {
+    let Some(list) = object.metadata.annotations.get("galley.istio.io/analyze-suppress") else {
+        return false;
+    };
+    let code = message.strip_suffix(')').and_then(|head| Some(head.rsplit_once("(IST")?.1));
+    list.split(',').map(str::trim).any(|item| match item {
+        "*" => of_analysis || code.is_some(),
+        item => code.is_some() && item.strip_prefix("IST") == code,
+    })
 }
 
 /// Annotations that users may not set (MODEL-META-6, MODEL-META-7).
-fn annotations(report: &mut Report<'_>) {
+fn reserved_annotations(report: &mut Report<'_>) {
     const RESERVED: [&str; 3] = [
         "internal.istio.io/webhook-always-reject",
         "internal.istio.io/parent-namespace",

@@ -129,6 +129,14 @@ impl<'o> Report<'o> {
         self.add(Diagnostic::info(code, at.path(), message))
     }
 
+    /// Takes over a finding whose path begins at `at`.
+    pub(super) fn adopt(&mut self, at: &At<'_>, mut finding: Finding) {
+        let path = at.path();
+        let inside = finding.diagnostic.path.segments();
+        finding.diagnostic.path = FieldPath::from_segments([path.segments(), inside].concat());
+        self.findings.push(finding);
+    }
+
     fn add(&mut self, diagnostic: Diagnostic) -> Added<'_> {
         let finding = Finding { diagnostic, absence: false };
         if self.findings.len() >= MAX_FINDINGS {

@@ -110,6 +110,14 @@ fn sources(tls: &ServerTlsSettings) -> [(&'static str, bool); 6] {
     ]
 }
 
+/// MODEL-CHK-22.
+pub(super) fn is_curve(name: &str) -> bool {
+    matches!(
+        name,
+        "P-224" | "P-256" | "P-384" | "P-521" | "X25519" | "X25519Kyber768Draft00" | "X25519MLKEM768"
+    )
+}
+
 fn is_cipher(name: &str) -> bool {
     const KNOWN: [&str; 15] = [
         "ECDHE-ECDSA-AES128-GCM-SHA256",

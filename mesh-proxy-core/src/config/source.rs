@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mesh_model::{Diagnostic, LoadState, Object, ObjectRef, Severity};
+use mesh_model::{Diagnostic, Kind, LoadState, Object, ObjectRef, Severity};
 
 use super::files::{ConfigError, SourceText, read};
 use crate::snapshot::{Context, Issue, Snapshot, compile};
@@ -174,7 +174,11 @@ fn keep_last_good(
                     present.insert(reference);
                     return (*good).clone();
                 }
-                object.state = LoadState::Rejected;
+                // Without the mesh configuration the root namespace and the trust domain would be others: what can
+                // be read of it counts.
+                if object.kind != Kind::ConfigMap {
+                    object.state = LoadState::Rejected;
+                }
             }
             present.insert(reference);
             object

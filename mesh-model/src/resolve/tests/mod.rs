@@ -1,10 +1,12 @@
 //! The rules of section 6 of the model reference, as tables.
 
+mod credentials;
 mod delegation;
 mod destination_rules;
 mod endpoints;
 mod export;
 mod hosts;
+mod inbound;
 mod scopes;
 mod services;
 mod virtual_services;

@@ -8,6 +8,7 @@ mod callers;
 mod claims;
 mod conditions;
 mod conflicts;
+mod credentials;
 mod default_deny;
 mod delegates;
 mod destination_hosts;
@@ -19,6 +20,7 @@ mod imports;
 mod index;
 mod ingress_subsets;
 mod injection;
+mod networks;
 mod peers;
 mod scope;
 mod selectors;
@@ -53,6 +55,9 @@ use index::Index;
 /// | a Sidecar or Telemetry that selects no workload, or one that an older one has | `MODEL-ANA-21`, `MODEL-ANA-23` | IST0101, IST0110, IST0159 |
 /// | a Sidecar for workloads of the ambient mesh | `MODEL-ANA-21` | IST0167 |
 /// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
+/// | a network of a cluster that does not exist | `MODEL-ANA-37` | IST0126 |
+/// | a certificate that is not for the hosts of its server | `MODEL-K8S-6` | |
+/// | a Secret beside the Gateway instead of beside the gateway's pods | `MODEL-RES-41` | |
 /// | a patch that has no effect | `MODEL-EF-11` | IST0152, IST0153, IST0154 |
 /// | a patch that depends on the order of EnvoyFilters | `MODEL-EF-12` | IST0151, IST0155 |
 /// | an AuthorizationPolicy that nobody enforces | `MODEL-ANA-25` | IST0127 |
@@ -93,6 +98,8 @@ use index::Index;
 /// | Pods, Deployments, StatefulSets and DaemonSets | what selectors select |
 /// | Namespaces | names and labels of namespaces |
 /// | the ConfigMap `istio` | names of extension providers |
+/// | Secrets | certificates |
+/// | Secrets labelled `istio/multiCluster` | clusters |
 ///
 /// The defaults of `exportTo` are taken from the ConfigMap `istio`. Names are completed with the cluster domain
 /// `cluster.local`, and the root namespace is `istio-system`, unless [`analyze_with`] is told otherwise.
@@ -129,6 +136,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
     let index = Index::new(objects, settings);
     let mut conflicts = conflicts::Conflicts::new(&index);
     let subsets = ingress_subsets::IngressSubsets::new(&index);
+    let credentials = credentials::Credentials::new(&index);
     let mut patches = envoy_filters::Patches::default();
     let mut applied = applied::Applied::new(&index);
     let mut all = Vec::new();
@@ -141,19 +149,15 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
                 destinations::virtual_service(&mut report, service, &index, &subsets);
             }
             Body::DestinationRule(rule) => destination_hosts::check(&mut report, rule, &index),
+            Body::Gateway(gateway) => credentials.check(&mut report, gateway),
+            Body::ConfigMap(config) => networks::check(&mut report, config, &index),
             Body::EnvoyFilter(filter) => patches.check(&mut report, filter),
             _ => {}
         }
         conflicts.report(at, &mut report);
         applied.report(at, &mut report);
-        let silenced = object.metadata.annotations.get("galley.istio.io/analyze-suppress");
-        let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic).filter(|found| {
-            silenced.is_none_or(|list| {
-                !list.split(',').map(str::trim).any(|code| {
-                    code == "*" || (!code.is_empty() && found.message.ends_with(&format!("({code})")))
-                })
-            })
-        });
+        let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic);
+        let kept = kept.filter(|found| !super::silenced(object, &found.message, true));
         all.extend(kept.map(|found| found.of(Some(object.reference()), object.origin.as_ref())));
     }
     all

@@ -10,6 +10,8 @@ mod overlap;
 mod resilience;
 mod tcp;
 
+pub(super) use resilience::retries;
+
 use super::names::{fqdn, is_dns_label, is_ip, is_port, not_a_port, sni_domain, wildcard_domain};
 use super::report::{At, Report, show};
 use super::selector::export_to;

@@ -9,7 +9,7 @@ use crate::validate::strings::{duration, is_grpc_status, is_percentage};
 pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute) {
     duration(report, "MODEL-VS-49", &at.field("timeout"), route.timeout);
     if let Some(retry) = &route.retries {
-        retries(report, &at.field("retries"), retry, route);
+        retries(report, &at.field("retries"), retry, route.timeout);
     }
     if let Some(fault) = &route.fault {
         let fault_at = at.field("fault");
@@ -177,7 +177,13 @@ fn mirrors(report: &mut Report<'_>, at: &At<'_>, route: &HttpRoute) {
     }
 }
 
-fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &HttpRoute) {
+/// `timeout` is that of the route.
+pub(in crate::validate) fn retries(
+    report: &mut Report<'_>,
+    at: &At<'_>,
+    retry: &HttpRetry,
+    timeout: Option<Duration>,
+) {
     let attempts = retry.attempts;
     if attempts < 0 {
         report
@@ -204,7 +210,7 @@ fn retries(report: &mut Report<'_>, at: &At<'_>, retry: &HttpRetry, route: &Http
     }
     duration(report, "MODEL-VS-43", &at.field("perTryTimeout"), retry.per_try_timeout);
     duration(report, "MODEL-VS-43", &at.field("backoff"), retry.backoff);
-    if let (Some(each), Some(all)) = (retry.per_try_timeout, route.timeout) {
+    if let (Some(each), Some(all)) = (retry.per_try_timeout, timeout) {
         out_of_time(report, at, i64::from(attempts), each, all);
     }
     retry_on(report, &at.field("retryOn"), &retry.retry_on);

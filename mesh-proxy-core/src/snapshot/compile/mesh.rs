@@ -12,14 +12,17 @@ pub(super) fn read(objects: &[Object], context: &Context, issues: &mut Issues) -
     let found = objects.iter().find_map(|object| {
         let here = object.metadata.name == "istio" && object.metadata.namespace == context.root_namespace;
         let text = object.as_config_map().filter(|_| here && object.is_usable())?.data.get("mesh")?;
-        Some((object.reference(), text))
+        Some((object, text))
     });
     let mut mesh = match found {
         None => MeshConfig::default(),
         Some((object, text)) => {
             let (mesh, diagnostics) = mesh_model::mesh_config(text);
+            let read = object.origin.is_some();
+            let object = object.reference();
             let at = || FieldPath::new().field("data").key("mesh");
-            for found in diagnostics {
+            // Loading has told already of what it read from a text.
+            for found in diagnostics.into_iter().filter(|_| !read) {
                 let message = if found.path.is_empty() {
                     found.message
                 } else {

@@ -1,0 +1,209 @@
+//! Secret (MODEL-K8S-5, MODEL-K8S-6). No message shows what a secret holds.
+
+mod der;
+#[cfg(test)]
+mod tests;
+
+use super::report::{At, Report, show};
+use crate::kubernetes::Secret;
+use base64::Engine as _;
+use der::{Certificate, PublicKey};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::BTreeMap;
+
+const CODE: &str = "MODEL-K8S-5";
+
+/// Names of a certificate and its key, in the order in which Istio looks for them.
+const PAIRS: [(&str, &str); 2] = [("cert", "key"), ("tls.crt", "tls.key")];
+/// Names of the certificates that others are verified by.
+const ROOTS: [&str; 2] = ["cacert", "ca.crt"];
+
+/// The values by name; `None` what is not base64.
+fn values(secret: &Secret) -> BTreeMap<&str, Option<Vec<u8>>> {
+    let decoded = secret.data.iter().map(|(name, text)| {
+        let plain: String = text.expose().chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
+        (name.as_str(), base64::engine::general_purpose::STANDARD.decode(plain).ok())
+    });
+    let written = secret
+        .string_data
+        .iter()
+        .map(|(name, text)| (name.as_str(), Some(text.expose().as_bytes().to_vec())));
+    decoded.chain(written).collect()
+}
+
+fn is_pem(value: &[u8]) -> bool {
+    value.trim_ascii_start().starts_with(b"-----BEGIN ")
+}
+
+pub(super) fn check(report: &mut Report<'_>, secret: &Secret) {
+    let values = values(secret);
+    let data = At::OBJECT.field("data");
+    let string_data = At::OBJECT.field("stringData");
+    for (name, value) in &values {
+        if value.is_none() {
+            report
+                .error(CODE, &data.key(name), format!("the value of `{}` is not base64", show(name)))
+                .help("encode it, or write it under `stringData` as it is")
+                .at_key();
+        }
+    }
+    let at = |name: &str| secret.string_data.contains_key(name);
+    let tls = secret.secret_type == "kubernetes.io/tls";
+    let get = |name: &str| values.get(name).and_then(Option::as_deref);
+    let mut complete = false;
+    for (certificate, key) in PAIRS {
+        match (get(certificate), get(key)) {
+            (Some(chain), Some(private)) => {
+                complete = true;
+                // Anything may be called `cert` and `key`.
+                if !tls && !is_pem(chain) && !is_pem(private) {
+                    continue;
+                }
+                let first = if at(certificate) { string_data } else { data };
+                let second = if at(key) { string_data } else { data };
+                pair(report, &first.key(certificate), chain, &second.key(key), private);
+            }
+            (None, None) => {}
+            (found, _) => {
+                complete |= values.get(certificate).or(values.get(key)).is_some_and(Option::is_none);
+                let missing = if found.is_some() { key } else { certificate };
+                if tls && !values.contains_key(missing) {
+                    complete = true;
+                    let there = if found.is_some() { certificate } else { key };
+                    report
+                        .error(
+                            CODE,
+                            &data.key(missing),
+                            format!("`{there}` is there, but `{missing}` is missing (IST0161)"),
+                        )
+                        .help("add it")
+                        .absent();
+                }
+            }
+        }
+    }
+    if tls && !complete {
+        report
+            .error(CODE, &data, "a TLS secret without a certificate and key (IST0161)")
+            .help("add `tls.crt` and `tls.key`")
+            .absent();
+    }
+    for name in ROOTS {
+        let Some(value) = get(name) else { continue };
+        if tls || is_pem(value) {
+            let base = if at(name) { string_data } else { data };
+            chain(report, &base.key(name), value);
+        }
+    }
+}
+
+fn certificates(text: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    all.ok().filter(|all| !all.is_empty())
+}
+
+/// Reports what is wrong with certificates; true when nothing is.
+fn chain(report: &mut Report<'_>, at: &At<'_>, text: &[u8]) -> bool {
+    let fault = if text.is_empty() {
+        "the value is empty (IST0161)"
+    } else {
+        match certificates(text) {
+            None => "there is no certificate in PEM in it (IST0161)",
+            Some(found) if found.iter().any(|der| Certificate::parse(der).is_none()) => {
+                "a certificate in it cannot be read (IST0161)"
+            }
+            Some(found) => {
+                for certificate in found.iter().filter_map(|der| Certificate::parse(der)) {
+                    validity(report, at, &certificate);
+                }
+                return true;
+            }
+        }
+    };
+    report
+        .error(CODE, at, fault)
+        .help("put a text that begins with -----BEGIN CERTIFICATE----- here")
+        .at_key();
+    false
+}
+
+/// MODEL-K8S-6, when the time is known.
+fn validity(report: &mut Report<'_>, at: &At<'_>, certificate: &Certificate<'_>) {
+    let Some(now) = report.settings.now else { return };
+    let fault = if certificate.not_after < now {
+        format!("the certificate expired on {}", certificate.not_after)
+    } else if certificate.not_before > now {
+        format!("the certificate is not valid before {}", certificate.not_before)
+    } else {
+        return;
+    };
+    report.warning("MODEL-K8S-6", at, fault).help("put a renewed one here").at_key();
+}
+
+fn pair(report: &mut Report<'_>, certificate: &At<'_>, text: &[u8], key: &At<'_>, private: &[u8]) {
+    let good = chain(report, certificate, text);
+    let parsed = PrivateKeyDer::from_pem_slice(private).ok();
+    let Some(public) = parsed.as_ref().and_then(public_half) else {
+        let fault = if private.is_empty() {
+            "the value is empty (IST0161)"
+        } else {
+            "there is no private key in PEM in it that can be read (IST0161)"
+        };
+        report
+            .error(CODE, key, fault)
+            .help("put a text that begins with -----BEGIN PRIVATE KEY----- here; it may not be encrypted")
+            .at_key();
+        return;
+    };
+    let leaf = certificates(text).filter(|_| good);
+    let leaf = leaf.as_ref().and_then(|all| all.first()).and_then(|der| Certificate::parse(der));
+    if leaf.is_some_and(|leaf| !leaf.key.fits(public)) {
+        report
+            .error(CODE, key, "the key does not belong to the first certificate (IST0161)")
+            .help("put the key of that certificate here, and the certificates in order: the server's first")
+            .at_key();
+    }
+}
+
+fn public_half<'k>(key: &'k PrivateKeyDer<'_>) -> Option<PublicKey<'k>> {
+    match key {
+        PrivateKeyDer::Pkcs1(key) => der::pkcs1(key.secret_pkcs1_der()),
+        PrivateKeyDer::Sec1(key) => der::sec1(key.secret_sec1_der()),
+        PrivateKeyDer::Pkcs8(key) => der::pkcs8(key.secret_pkcs8_der()),
+        _ => None,
+    }
+}
+
+/// The certificate that a server shows: what it is valid for, as far as a client checks.
+pub(super) struct ServerNames {
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl ServerNames {
+    /// The first pair of a secret; `None` when there is none that can be read.
+    pub(super) fn of(secret: &Secret) -> Option<Self> {
+        let values = values(secret);
+        let value = PAIRS.iter().find_map(|(certificate, key)| {
+            values.contains_key(key).then(|| values.get(certificate)?.as_deref()).flatten()
+        })?;
+        let certificates = certificates(value)?;
+        Certificate::parse(certificates.first()?)?;
+        Some(Self { certificates })
+    }
+
+    /// True when a client that asks for `host` accepts the certificate.
+    pub(super) fn covers(&self, host: &str) -> bool {
+        let leaf = self.certificates.first().and_then(|der| Certificate::parse(der));
+        leaf.is_some_and(|leaf| leaf.covers(host))
+    }
+
+    /// Whom it is for, for a message.
+    pub(super) fn shown(&self) -> String {
+        let leaf = self.certificates.first().and_then(|der| Certificate::parse(der));
+        let Some(leaf) = leaf else { return String::new() };
+        let names = leaf.dns_names.iter().map(|name| show(name));
+        let all: Vec<String> = names.chain(leaf.addresses.iter().map(ToString::to_string)).take(5).collect();
+        all.join(", ")
+    }
+}
