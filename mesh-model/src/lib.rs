@@ -29,9 +29,7 @@ pub use diagnostic::{Diagnostic, Position, Severity, Span, Target};
 pub use kind::Kind;
 #[doc(hidden)]
 pub use load::load_by_tree;
-pub use load::{
-    Limits, Loaded, Options, Profile, Source, load, mesh_config, mesh_networks, parse_fragment,
-};
+pub use load::{Limits, Loaded, Options, Profile, Source, load, mesh_config, mesh_networks, parse_fragment};
 pub use locate::locate;
 pub use mesh_config::MeshConfig;
 pub use meta::{ObjectMeta, ObjectRef, Origin};
