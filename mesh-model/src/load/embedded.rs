@@ -43,7 +43,10 @@ pub(crate) fn embedded<T: for<'de> Deserialize<'de> + Default>(
             let code = if error.limit { "MODEL-DOC-LIMIT" } else { "MODEL-DOC-SYNTAX" };
             return Embedded {
                 value: None,
-                findings: vec![Diagnostic::error(code, FieldPath::new(), message)],
+                findings: vec![
+                    Diagnostic::error(code, FieldPath::new(), message)
+                        .help("correct the text, until then nothing in it counts"),
+                ],
                 gaps: Gaps::default(),
             };
         }

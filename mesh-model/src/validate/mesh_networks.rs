@@ -51,7 +51,10 @@ fn endpoints(report: &mut Report<'_>, at: &At<'_>, entry: &NetworkEndpoints) {
 fn gateway(report: &mut Report<'_>, at: &At<'_>, gateway: &NetworkGateway) {
     match (&gateway.registry_service_name, &gateway.address) {
         (None, None) => {
-            report.error(CODE, at, "neither `registryServiceName` nor `address` is given").absent();
+            report
+                .error(CODE, at, "neither `registryServiceName` nor `address` is given")
+                .help("say how the gateway is reached")
+                .absent();
         }
         (Some(_), Some(_)) => {
             report
@@ -75,11 +78,13 @@ fn gateway(report: &mut Report<'_>, at: &At<'_>, gateway: &NetworkGateway) {
         && !is_ip(address)
         && let Err(fault) = fqdn(address)
     {
-        report.error(
-            CODE,
-            &at.field("address"),
-            format!("`{}` is neither an address nor a host: {fault}", show(address)),
-        );
+        report
+            .error(
+                CODE,
+                &at.field("address"),
+                format!("`{}` is neither an address nor a host: {fault}", show(address)),
+            )
+            .help("write an address such as 192.0.2.1, or a full name");
     }
     if !is_port(gateway.port) {
         report

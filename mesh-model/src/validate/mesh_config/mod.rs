@@ -36,11 +36,13 @@ pub(super) fn check(report: &mut Report<'_>, mesh: &MeshConfig) {
         let at = at.field("hosts");
         for (index, host) in settings.hosts.iter().enumerate() {
             if let Err(fault) = wildcard_domain(host) {
-                report.error(
-                    "MODEL-MESH-3",
-                    &at.index(index),
-                    format!("`{}` is not a host: {fault}", show(host)),
-                );
+                report
+                    .error(
+                        "MODEL-MESH-3",
+                        &at.index(index),
+                        format!("`{}` is not a host: {fault}", show(host)),
+                    )
+                    .help("write a full name, or one that begins with `*.`");
             }
         }
     }

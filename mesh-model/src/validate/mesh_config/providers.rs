@@ -5,7 +5,7 @@
 
 use crate::mesh_config::{ExtAuthzHttp, ExtensionProvider};
 use crate::validate::gateway::dns_name;
-use crate::validate::names::{fqdn, is_dns_label, is_ip, is_port};
+use crate::validate::names::{fqdn, is_dns_label, is_ip, is_port, not_a_port};
 use crate::validate::report::{At, Report, show};
 use std::collections::BTreeSet;
 
@@ -94,7 +94,10 @@ fn members(report: &mut Report<'_>, at: &At<'_>, provider: &ExtensionProvider) {
     }
     if provider.lightstep.as_ref().is_some_and(|found| found.access_token.is_empty()) {
         let at = at.field("lightstep");
-        report.error(CODE, &at.field("accessToken"), "Lightstep needs an `accessToken`").absent();
+        report
+            .error(CODE, &at.field("accessToken"), "the `accessToken` of Lightstep is missing")
+            .help("add `accessToken`")
+            .absent();
     }
     if provider.opentelemetry.as_ref().is_some_and(|found| found.http.is_some() && found.grpc.is_some()) {
         report
@@ -105,7 +108,7 @@ fn members(report: &mut Report<'_>, at: &At<'_>, provider: &ExtensionProvider) {
 
 fn service(report: &mut Report<'_>, at: &At<'_>, service: &str, port: u32) {
     if !is_port(port) {
-        report.error(CODE, &at.field("port"), format!("{port} is not a port, 1..65535")).absent();
+        not_a_port(report, CODE, &at.field("port"), port).absent();
     }
     let at = at.field("service");
     if service.is_empty() {

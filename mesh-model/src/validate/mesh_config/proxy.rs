@@ -109,7 +109,12 @@ fn tracing(report: &mut Report<'_>, at: &At<'_>, tracing: &Tracing) {
         let at = at.field("lightstep");
         required(report, &at.field("address"), &backend.address, "the address is missing");
         address(report, &at.field("address"), &backend.address, false);
-        required(report, &at.field("accessToken"), &backend.access_token, "Lightstep needs an `accessToken`");
+        required(
+            report,
+            &at.field("accessToken"),
+            &backend.access_token,
+            "the `accessToken` of Lightstep is missing",
+        );
     }
     if let Some(settings) = &tracing.tls_settings {
         tls::client(report, &at.field("tlsSettings"), settings);
@@ -125,14 +130,17 @@ fn tracing(report: &mut Report<'_>, at: &At<'_>, tracing: &Tracing) {
 
 fn required(report: &mut Report<'_>, at: &At<'_>, text: &str, message: &str) {
     if text.is_empty() {
-        report.error(CODE, at, message).absent();
+        report.error(CODE, at, message).help("add it").absent();
     }
 }
 
 fn private_key_provider(report: &mut Report<'_>, at: &At<'_>, provider: &PrivateKeyProvider) {
     let given = [("cryptomb", &provider.cryptomb), ("qat", &provider.qat)];
     if given.iter().all(|(_, polling)| polling.is_none()) {
-        report.error(CODE, at, "neither `cryptomb` nor `qat` is given").absent();
+        report
+            .error(CODE, at, "neither `cryptomb` nor `qat` is given")
+            .help("add cryptomb: {pollDelay: 10ms}")
+            .absent();
     }
     for (name, polling) in given {
         if polling.as_ref().is_some_and(|found| found.poll_delay.is_none_or(|delay| delay.as_nanos() == 0)) {
@@ -149,7 +157,9 @@ fn connection_settings(report: &mut Report<'_>, at: &At<'_>, settings: &Connecti
     const CODE: &str = "MODEL-MESH-10";
     let mut at_least = |name: &'static str, value: Option<i64>, least: i64| {
         if let Some(value) = value.filter(|value| *value < least) {
-            report.error(CODE, &at.field(name), format!("{value} is below {least}"));
+            report
+                .error(CODE, &at.field(name), format!("`{value}` is below {least}"))
+                .help(format!("write {least} or more, or remove the field for the default"));
         }
     };
     at_least("listenerPerConnectionBufferLimitBytes", settings.listener_per_connection_buffer_limit_bytes, 0);
