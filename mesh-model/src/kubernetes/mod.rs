@@ -23,8 +23,8 @@ pub use node::{Node, NodeAddress, NodeStatus};
 pub use pod::{Container, ContainerPort, Pod, PodCondition, PodIp, PodSpec, PodStatus, SecurityContext};
 pub use secret::{Secret, SecretMap, SecretText};
 pub use service::{
-    IntOrString, LoadBalancerIngress, LoadBalancerStatus, Service, ServiceCondition, ServicePort, ServiceSpec,
-    ServiceStatus, ServiceType,
+    IntOrString, LoadBalancerIngress, LoadBalancerStatus, Service, ServiceCondition, ServicePort,
+    ServiceSpec, ServiceStatus, ServiceType,
 };
 pub use service_account::ServiceAccount;
 pub use workload::{DaemonSet, Deployment, PodTemplate, StatefulSet, WorkloadSpec};
