@@ -27,6 +27,7 @@ mod selectors;
 mod servers;
 mod services;
 mod tcp_ports;
+mod telemetry;
 mod tokens;
 #[cfg(test)]
 mod workload_tests;
@@ -139,6 +140,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
     let credentials = credentials::Credentials::new(&index);
     let mut patches = envoy_filters::Patches::default();
     let mut applied = applied::Applied::new(&index);
+    let providers = telemetry::Providers::new(&index);
     let mut all = Vec::new();
     for (at, object) in objects.iter().enumerate() {
         let mut report = Report::new(object, settings);
@@ -152,6 +154,7 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
             Body::Gateway(gateway) => credentials.check(&mut report, gateway),
             Body::ConfigMap(config) => networks::check(&mut report, config, &index),
             Body::EnvoyFilter(filter) => patches.check(&mut report, filter),
+            Body::Telemetry(spec) => telemetry::check(&mut report, at, spec, &providers, objects),
             _ => {}
         }
         conflicts.report(at, &mut report);
