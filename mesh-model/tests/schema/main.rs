@@ -87,9 +87,7 @@ fn the_projects_own_documents_are_accepted() {
             *accepted.entry(object.kind).or_default() += 1;
         }
     }
-    for kind in
-        [Kind::VirtualService, Kind::DestinationRule, Kind::Gateway, Kind::Service, Kind::AuthorizationPolicy]
-    {
+    for kind in [Kind::VirtualService, Kind::DestinationRule, Kind::Gateway, Kind::Service] {
         assert!(accepted.contains_key(&kind), "{kind}: {accepted:?}");
     }
 }
