@@ -59,6 +59,39 @@ pub enum Target {
     Key,
 }
 
+/// Rules of the model reference whose warnings are those of Istio's admission (`W go`), by section.
+const ADMISSION_WARNINGS: [&str; 29] = [
+    "MODEL-SEL-3",
+    "MODEL-SEL-5",
+    "MODEL-STLS-1",
+    "MODEL-STLS-2",
+    "MODEL-STLS-4",
+    "MODEL-STLS-7",
+    "MODEL-OD-2",
+    "MODEL-LB-4",
+    "MODEL-LB-12",
+    "MODEL-VS-7",
+    "MODEL-VS-35",
+    "MODEL-VS-37",
+    "MODEL-VS-54",
+    "MODEL-GW-11",
+    "MODEL-SE-3",
+    "MODEL-SE-7",
+    "MODEL-SE-12",
+    "MODEL-SCAR-7",
+    "MODEL-SCAR-13",
+    "MODEL-SCAR-14",
+    "MODEL-WE-1",
+    "MODEL-EF-1",
+    "MODEL-EF-4",
+    "MODEL-EF-6",
+    "MODEL-EF-8",
+    "MODEL-AP-17",
+    "MODEL-RA-5",
+    "MODEL-TEL-3",
+    "MODEL-TEL-6",
+];
+
 /// A finding: what is wrong, where, and what to do.
 ///
 /// Its `Display` is one line, `file:line:col: severity[CODE]: Kind ns/name: path: message`; parts that are not
@@ -137,6 +170,35 @@ impl Diagnostic {
         self.object = object;
         self.origin = origin.cloned();
         self
+    }
+
+    /// The code under which `istioctl analyze` reports the finding; `None` for what Istio does not report.
+    ///
+    /// Findings of one analyzer name their code in the message. What Istio's admission refuses is IST0106 there, and
+    /// what it warns of is IST0133 (MODEL-ANA-1).
+    ///
+    /// ```
+    /// use mesh_model::networking::DestinationRule;
+    /// use mesh_model::validate::{Settings, validate};
+    /// let rule = mesh_model::Object::new("shop", "reviews", DestinationRule::default());
+    /// let found = validate(&rule, &Settings::default());
+    /// assert_eq!((found[0].code, found[0].istio_code()), ("MODEL-DR-1", Some("IST0106")));
+    /// ```
+    pub fn istio_code(&self) -> Option<&str> {
+        let is_code = |text: &&str| {
+            text.len() == 7
+                && text.starts_with("IST")
+                && text.bytes().skip(3).all(|byte| byte.is_ascii_digit())
+        };
+        let named = self.message.rsplit('(').filter_map(|part| part.split(')').next()).find(is_code);
+        named.or_else(|| {
+            let istio = self.object.as_ref().is_some_and(|object| object.kind.is_istio());
+            match self.severity {
+                Severity::Error if istio => Some("IST0106"),
+                Severity::Warning if istio && ADMISSION_WARNINGS.contains(&self.code) => Some("IST0133"),
+                _ => None,
+            }
+        })
     }
 
     /// True for [`Severity::Error`].

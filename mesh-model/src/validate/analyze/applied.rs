@@ -15,7 +15,7 @@ use crate::validate::report::Report;
 
 pub(super) struct Applied<'o> {
     index: &'o Index<'o>,
-    services: Services<'o>,
+    pub(super) services: Services<'o>,
     peers: Peers<'o>,
     selectors: Selectors<'o>,
     gateway_pods: GatewayPods<'o>,

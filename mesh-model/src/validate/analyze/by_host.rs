@@ -46,12 +46,17 @@ impl<T> ByHost<T> {
 
     /// The values of each wildcard that covers the host and is another, the longest first.
     pub(super) fn wider<'h>(&'h self, host: &'h str) -> impl Iterator<Item = &'h [T]> {
+        self.wider_hosts(host).map(|wide| self.get(&wide))
+    }
+
+    /// Each wildcard that covers the host and is another, the longest first.
+    pub(super) fn wider_hosts<'h>(&'h self, host: &'h str) -> impl Iterator<Item = String> + 'h {
         let text = host.strip_prefix('*').unwrap_or(host);
         let suffixes = self.lengths.iter().rev().filter_map(|length| {
             let at = (text.len() + 1).checked_sub(*length)?;
             text.get(at..)
         });
         let wider = suffixes.map(|suffix| format!("*{suffix}")).filter(move |wide| *wide != host);
-        wider.map(|wide| self.get(&wide))
+        wider.filter(|wide| self.values.contains_key(wide))
     }
 }

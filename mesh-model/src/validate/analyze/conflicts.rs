@@ -3,7 +3,6 @@
 use super::by_host::ByHost;
 use super::index::Index;
 use super::scope::Seen;
-use crate::common::Timestamp;
 use crate::meta::ObjectRef;
 use crate::networking::VirtualService;
 use crate::object::{Body, Object};
@@ -18,8 +17,7 @@ pub(super) fn is_for_mesh(service: &VirtualService) -> bool {
 
 /// Why the older of two objects is the older one, for a message.
 pub(super) fn seniority(older: &Object) -> &'static str {
-    let time: Option<Timestamp> = older.metadata.creation_timestamp;
-    if time.is_some() { "is older" } else { "comes first, as none has a creationTimestamp" }
+    if older.metadata.creation_timestamp.is_some() { "is older" } else { "comes first" }
 }
 
 /// A host of a VirtualService that another one has too.

@@ -1,6 +1,6 @@
 //! Destinations of VirtualServices: services, their ports and subsets (MODEL-ANA-2 to 6, MODEL-PIT-1, MODEL-PIT-29).
 
-use super::index::{Index, Service};
+use super::index::{Definition, Index, Service};
 use super::ingress_subsets::IngressSubsets;
 use crate::networking::VirtualService;
 use crate::networking::virtual_service::Destination;
@@ -158,14 +158,12 @@ impl Check<'_, '_> {
     fn subset(&self, report: &mut Report<'_>, at: &At<'_>, host: &str, name: &str) {
         let namespace = report.namespace();
         // A rule for gateways is looked up in their namespace, not in this one.
-        let seen = |rule: &&super::index::Rule<'_>| !self.inside || rule.visibility.includes(namespace);
-        let defines =
-            |rule: &super::index::Rule<'_>| rule.spec.subsets.iter().any(|subset| subset.name == name);
-        let rules = || self.index.rules(host).filter(seen);
-        if rules().any(defines) {
-            return;
-        }
-        let hidden = self.index.rules(host).find(|rule| defines(rule));
+        let client = self.inside.then_some(namespace);
+        let hidden = match self.index.subset(host, name, client) {
+            Definition::Seen => return,
+            Definition::Hidden(rule) => Some(rule.reference()),
+            Definition::Nobody => None,
+        };
         let seen = if hidden.is_some() { " that this namespace sees" } else { "" };
         let message = format!(
             "no DestinationRule{seen} defines the subset `{}` of `{}` (IST0101)",
@@ -174,13 +172,10 @@ impl Check<'_, '_> {
         );
         let added = report.error("MODEL-ANA-6", &at.field("subset"), message);
         if let Some(hidden) = hidden {
-            let hidden = hidden.object.reference();
             added.help(format!("{hidden} defines it, but is not exported to `{namespace}`"));
             return;
         }
-        let names: BTreeSet<&str> =
-            rules().flat_map(|rule| rule.spec.subsets.iter().map(|subset| subset.name.as_str())).collect();
-        let names: Vec<&str> = names.into_iter().take(LISTED).collect();
+        let names: Vec<&str> = self.index.subset_names(host, client, LISTED).into_iter().collect();
         if names.is_empty() {
             added.help("requests to it are answered with 503; add a DestinationRule with the subset");
         } else {

@@ -5,12 +5,12 @@ use super::workloads::Workloads;
 use crate::common::Protocol;
 use crate::kind::Kind;
 use crate::mesh_config::MeshConfig;
-use crate::networking::{DestinationRule, Gateway, VirtualService};
+use crate::networking::{Gateway, VirtualService};
 use crate::object::{Body, Object};
 use crate::resolve::Visibility;
 use crate::resolve::names::{full_name, service_name};
 use crate::validate::Settings;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A service under one host.
 pub(super) struct Service<'o> {
@@ -26,11 +26,26 @@ impl Service<'_> {
     }
 }
 
-/// A DestinationRule for one host.
-pub(super) struct Rule<'o> {
-    pub(super) object: &'o Object,
-    pub(super) spec: &'o DestinationRule,
-    pub(super) visibility: Visibility,
+/// The DestinationRules that define one subset of one host.
+struct Definers<'o> {
+    first: &'o Object,
+    public: bool,
+    /// The namespaces that see some of them.
+    namespaces: HashSet<String>,
+}
+
+impl Definers<'_> {
+    fn seen_by(&self, namespace: Option<&str>) -> bool {
+        self.public || namespace.is_none_or(|namespace| self.namespaces.contains(namespace))
+    }
+}
+
+/// Who defines a subset.
+pub(super) enum Definition<'o> {
+    Seen,
+    /// A rule that the namespace does not see.
+    Hidden(&'o Object),
+    Nobody,
 }
 
 pub(super) struct Index<'o> {
@@ -48,7 +63,10 @@ pub(super) struct Index<'o> {
     /// Namespaces that have a Service of the name, the first two in order.
     service_names: HashMap<&'o str, BTreeSet<&'o str>>,
     knows_kubernetes: bool,
-    rules: ByHost<Rule<'o>>,
+    /// DestinationRules.
+    rules: ByHost<&'o Object>,
+    /// Their subsets, by host and name.
+    subsets: HashMap<String, BTreeMap<&'o str, Definers<'o>>>,
     gateways: HashMap<(&'o str, &'o str), (&'o Object, &'o Gateway)>,
     /// The first namespace, in order, that has a Gateway of the name.
     gateway_names: HashMap<&'o str, &'o str>,
@@ -75,6 +93,7 @@ impl<'o> Index<'o> {
             service_names: HashMap::new(),
             knows_kubernetes: false,
             rules: ByHost::default(),
+            subsets: HashMap::new(),
             gateways: HashMap::new(),
             gateway_names: HashMap::new(),
             foreign_gateways: BTreeSet::new(),
@@ -111,7 +130,18 @@ impl<'o> Index<'o> {
             Body::DestinationRule(rule) => {
                 let visibility = Visibility::of(object, &self.mesh);
                 let host = self.full_name(&rule.host, namespace);
-                self.rules.add(&host, Rule { object, spec: rule, visibility });
+                self.rules.add(&host, object);
+                if !rule.subsets.is_empty() {
+                    let subsets = self.subsets.entry(host).or_default();
+                    for subset in &rule.subsets {
+                        let new = || Definers { first: object, public: false, namespaces: HashSet::new() };
+                        let definers = subsets.entry(&subset.name).or_insert_with(new);
+                        match &visibility {
+                            Visibility::Public => definers.public = true,
+                            Visibility::Namespaces(seen) => definers.namespaces.extend(seen.iter().cloned()),
+                        }
+                    }
+                }
             }
             Body::Gateway(gateway) => {
                 self.gateways.insert((namespace, name), (object, gateway));
@@ -151,10 +181,8 @@ impl<'o> Index<'o> {
     /// False when the services that `host` can be among are not among the objects at all: those of Kubernetes for a
     /// name in the cluster domain, those and ServiceEntries for any other.
     pub(super) fn knows_services(&self, host: &str) -> bool {
-        let cluster = host
-            .strip_suffix(self.domain)
-            .and_then(|rest| rest.strip_suffix('.'))
-            .is_some_and(|rest| rest.ends_with(".svc"));
+        let rest = host.strip_suffix(self.domain);
+        let cluster = rest.is_some_and(|rest| rest.strip_suffix(".svc.").is_some());
         self.knows_kubernetes || (!cluster && !self.services.is_empty())
     }
 
@@ -183,9 +211,57 @@ impl<'o> Index<'o> {
         self.service_names.get(name)?.iter().copied().find(|other| *other != namespace)
     }
 
-    /// The DestinationRules for `host`, or for a wildcard that covers it; the most specific host first.
-    pub(super) fn rules<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Rule<'o>> {
-        self.rules.covering(host).flatten()
+    /// The subsets of `host` and of every wildcard that covers it, the most specific host first.
+    fn subsets<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a BTreeMap<&'o str, Definers<'o>>> {
+        let hosts = std::iter::once(host.to_owned()).chain(self.rules.wider_hosts(host));
+        hosts.filter_map(|host| self.subsets.get(&host))
+    }
+
+    /// Whether a DestinationRule that `namespace` sees, or without a namespace any, defines a subset.
+    pub(super) fn subset(&self, host: &str, name: &str, namespace: Option<&str>) -> Definition<'o> {
+        let mut hidden = None;
+        for definers in self.subsets(host).filter_map(|subsets| subsets.get(name)) {
+            if definers.seen_by(namespace) {
+                return Definition::Seen;
+            }
+            hidden = hidden.or(Some(definers.first));
+        }
+        hidden.map_or(Definition::Nobody, Definition::Hidden)
+    }
+
+    /// The first names of subsets that are defined for a namespace, in order.
+    pub(super) fn subset_names(
+        &self,
+        host: &str,
+        namespace: Option<&str>,
+        count: usize,
+    ) -> BTreeSet<&'o str> {
+        let seen = |subsets: &BTreeMap<&'o str, Definers<'o>>| -> Vec<&'o str> {
+            let seen = subsets.iter().filter(|(_, definers)| definers.seen_by(namespace));
+            seen.map(|(name, _)| *name).take(count).collect()
+        };
+        self.subsets(host).flat_map(seen).take(count).collect()
+    }
+
+    /// True when `namespace` has a DestinationRule for that very host.
+    pub(super) fn has_rule(&self, host: &str, namespace: &str) -> bool {
+        self.rules.get(host).iter().any(|rule| rule.metadata.namespace == namespace)
+    }
+
+    /// The wildcards with DestinationRules that cover `host`.
+    pub(super) fn wider_rule_hosts<'a>(&'a self, host: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.rules.wider_hosts(host)
+    }
+
+    /// True when the service `host` is one of `namespace`: by its name where the services are not known.
+    pub(super) fn is_owner(&self, host: &str, namespace: &str) -> bool {
+        match self.services_named(host) {
+            [] => {
+                let rest = host.strip_suffix(self.domain).and_then(|rest| rest.strip_suffix(".svc."));
+                rest.is_some_and(|rest| rest.rsplit('.').next() == Some(namespace) && rest.contains('.'))
+            }
+            services => services.iter().any(|service| service.object.metadata.namespace == namespace),
+        }
     }
 
     pub(super) fn gateway(&self, namespace: &str, name: &str) -> Option<(&'o Object, &'o Gateway)> {
@@ -214,19 +290,11 @@ impl<'o> Index<'o> {
 /// in order of input.
 fn by_age(objects: &[Object]) -> Vec<usize> {
     let mut order: Vec<(usize, &Object)> = objects.iter().enumerate().collect();
-    let age = |object: &Object| {
-        let time = object.metadata.creation_timestamp;
-        (time.is_none(), time)
-    };
-    order.sort_by(|(_, a), (_, b)| {
-        age(a).cmp(&age(b)).then_with(|| match a.metadata.creation_timestamp {
-            None => std::cmp::Ordering::Equal,
-            Some(_) => {
-                let name =
-                    |object: &Object| (object.metadata.name.clone(), object.metadata.namespace.clone());
-                name(a).cmp(&name(b))
-            }
-        })
+    order.sort_by_key(|(_, object)| {
+        let metadata = &object.metadata;
+        let time = metadata.creation_timestamp;
+        let names = time.map(|_| (metadata.name.as_str(), metadata.namespace.as_str()));
+        (time.is_none(), time, names)
     });
     order.into_iter().map(|(at, _)| at).collect()
 }

@@ -5,6 +5,8 @@ mod attach;
 mod authorization;
 mod by_host;
 mod callers;
+mod certificates;
+mod claim_routes;
 mod claims;
 mod conditions;
 mod conflicts;
@@ -15,6 +17,9 @@ mod destination_hosts;
 mod destinations;
 mod envoy_filters;
 mod fronts;
+mod gateway_conflicts;
+mod gateway_pods;
+mod gateway_secrets;
 mod gateways;
 mod imports;
 mod index;
@@ -22,16 +27,21 @@ mod ingress_subsets;
 mod injection;
 mod networks;
 mod peers;
+mod routing;
+mod rule_order;
 mod scope;
 mod selectors;
 mod servers;
+mod service_entries;
 mod services;
+mod subset_pods;
 mod tcp_ports;
 mod telemetry;
 mod tokens;
 #[cfg(test)]
 mod workload_tests;
 mod workloads;
+mod zones;
 
 use super::report::Report;
 use super::{Finding, Settings};
@@ -52,10 +62,17 @@ use index::Index;
 /// | a route through a gateway that chooses no subset, where rules for sidecars do | `MODEL-ANA-5` | IST0140 |
 /// | a subset that no DestinationRule defines | `MODEL-ANA-6` | IST0101 |
 /// | two VirtualServices for one host on sidecars | `MODEL-ANA-10` | IST0109 |
+/// | claims of a token in routes of a gateway without RequestAuthentication | `MODEL-ANA-11` | IST0149 |
 /// | a DestinationRule for a host that is no service | `MODEL-ANA-13` | IST0174 |
+/// | a subset whose labels no endpoint of the service has | `MODEL-ANA-14` | IST0173 |
+/// | a Gateway that selects no pod, or a port that no Service of its pods has | `MODEL-ANA-15` | IST0101, IST0162 |
+/// | one certificate in two Gateways of the same pods | `MODEL-ANA-16` | IST0138 |
+/// | a Secret that does not exist where the gateway's pods are, or is of no use | `MODEL-ANA-17` | IST0101, IST0161 |
+/// | two Gateways with one host on one port | `MODEL-ANA-18` | IST0145 |
+/// | two ServiceEntries that disagree about the protocol of a port | `MODEL-ANA-20` | IST0177 |
+/// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
 /// | a Sidecar or Telemetry that selects no workload, or one that an older one has | `MODEL-ANA-21`, `MODEL-ANA-23` | IST0101, IST0110, IST0159 |
 /// | a Sidecar for workloads of the ambient mesh | `MODEL-ANA-21` | IST0167 |
-/// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
 /// | a network of a cluster that does not exist | `MODEL-ANA-37` | IST0126 |
 /// | a certificate that is not for the hosts of its server | `MODEL-K8S-6` | |
 /// | a Secret beside the Gateway instead of beside the gateway's pods | `MODEL-RES-41` | |
@@ -81,12 +98,22 @@ use index::Index;
 /// | a ServiceEntry for the host of a Service | `MODEL-SE-16` | |
 /// | a delegate that does not exist, or is none | `MODEL-VS-14` | |
 /// | `tls` rules on a server that takes TLS off, `http` rules on one that does not | `MODEL-VS-61` | |
+/// | a wildcard in a client's namespace that hides a more specific DestinationRule | `MODEL-RES-19` | |
+/// | what a DestinationRule says after an older one for the same host | `MODEL-RES-21` | |
+/// | outlier detection that keeps traffic in one zone | `MODEL-PIT-15` | |
+/// | two ServiceEntries that each take all traffic of a port | `MODEL-PIT-16` | |
+/// | a ServiceEntry that disagrees with a Service about the protocol of a port | `MODEL-PIT-17` | IST0177 |
 /// | rules for gateways only, for a Service of the cluster | `MODEL-PIT-3` | |
 /// | `name.namespace` as a host, which is not completed | `MODEL-RES-1` | |
 ///
+/// Some of Istio's analyzers look at one object: their findings are made by [`validate`](super::validate). See
+/// [`Diagnostic::istio_code`] for the codes of all.
+///
 /// The severity is Istio's own. An error here says that requests will fail or that an object has no effect; it does not
 /// make the object unusable, as Istio admits each object by itself: [`LoadState`](crate::LoadState) does not depend on
-/// it. The annotation `galley.istio.io/analyze-suppress` silences an object, by Istio's codes or `*`.
+/// it. Two of Istio's errors are remarks here, because nothing is lost: a host that a wildcard of another
+/// VirtualService covers, and plain HTTP servers of two Gateways, which are merged. The annotation
+/// `galley.istio.io/analyze-suppress` silences an object, by Istio's codes or `*`.
 ///
 /// # What is not among the objects
 ///
@@ -96,11 +123,19 @@ use index::Index;
 /// |---|---|
 /// | Services | hosts in the cluster domain |
 /// | Services and ServiceEntries | hosts |
+/// | pods of a service | the labels of its subsets |
+/// | pods of the gateways that come with Istio, such as `istio: ingressgateway` | those gateways; they are taken to be in the root namespace |
+/// | Services of a gateway's pods | the ports of its Gateways |
+/// | Secrets | names of Secrets |
 /// | Pods, Deployments, StatefulSets and DaemonSets | what selectors select |
 /// | Namespaces | names and labels of namespaces |
 /// | the ConfigMap `istio` | names of extension providers |
 /// | Secrets | certificates |
 /// | Secrets labelled `istio/multiCluster` | clusters |
+///
+/// What only a running cluster can tell is not looked at: how istiod fetches keys (MODEL-ANA-26), the versions of
+/// proxies' images (MODEL-ANA-34) and of CRDs (part of MODEL-ANA-35), Services of several clusters (part of
+/// MODEL-ANA-37), webhooks (MODEL-ANA-38), and the installation (MODEL-ANA-39).
 ///
 /// The defaults of `exportTo` are taken from the ConfigMap `istio`. Names are completed with the cluster domain
 /// `cluster.local`, and the root namespace is `istio-system`, unless [`analyze_with`] is told otherwise.
@@ -156,11 +191,25 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
             Body::EnvoyFilter(filter) => patches.check(&mut report, filter),
             Body::Telemetry(spec) => telemetry::check(&mut report, at, spec, &providers, objects),
             _ => {}
+    let mut patches = envoy_filters::Patches::default();
+    let mut applied = applied::Applied::new(&index);
+    let mut routing = routing::Routing::new(&index, settings, &applied.services);
+    let mut all = Vec::new();
+    for (at, object) in objects.iter().enumerate() {
+        let mut report = Report::new(object, settings);
+        routing.report(at, &mut report);
+        if let Body::EnvoyFilter(filter) = &object.body {
+            patches.check(&mut report, filter);
         }
-        conflicts.report(at, &mut report);
         applied.report(at, &mut report);
         let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic);
         let kept = kept.filter(|found| !super::silenced(object, &found.message, true));
+        let silenced = object.metadata.annotations.get("galley.istio.io/analyze-suppress");
+        let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic).filter(|found| {
+            silenced.is_none_or(|list| {
+                !list.split(',').map(str::trim).any(|code| code == "*" || found.istio_code() == Some(code))
+            })
+        });
         all.extend(kept.map(|found| found.of(Some(object.reference()), object.origin.as_ref())));
     }
     all

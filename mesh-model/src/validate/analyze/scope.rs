@@ -69,6 +69,13 @@ impl<T: Copy + PartialEq> Two<T> {
         }
     }
 
+    /// Adds what others have, all of them different from these.
+    pub(super) fn join(&mut self, others: Self) {
+        let count = self.count + others.count;
+        others.both().for_each(|value| self.add(value));
+        self.count = count;
+    }
+
     /// The first values.
     pub(super) fn both(&self) -> impl Iterator<Item = T> + use<T> {
         self.first.into_iter().chain(self.second)

@@ -1,0 +1,328 @@
+//! The analyzers that compare objects with each other use indexes; here they are compared with what says the same by
+//! looking at every pair.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a test"
+)]
+
+use mesh_model::networking::gateway::{Port, Server};
+use mesh_model::networking::service_entry::{Resolution, ServicePort};
+use mesh_model::networking::{Gateway, ServiceEntry, VirtualService};
+use mesh_model::resolve::names::{full_name, is_subset_of};
+use mesh_model::resolve::{ServerHost, server_hosts};
+use mesh_model::validate::analyze;
+use mesh_model::{Object, Severity};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::collections::BTreeSet;
+
+/// Place of an object, path of the finding, severity.
+type Found = BTreeSet<(usize, String, Severity)>;
+
+/// What the analyzers find under one code. The name of an object is its place.
+fn found(objects: &[Object], code: &str) -> Found {
+    let all = analyze(objects).into_iter().filter(|found| found.code == code);
+    all.map(|found| {
+        (found.object.unwrap().name[1..].parse().unwrap(), found.path.to_string(), found.severity)
+    })
+    .collect()
+}
+
+/// Places of the objects, the oldest first; ties go by name.
+fn by_age(objects: &[Object]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..objects.len()).collect();
+    order.sort_by_key(|at| {
+        let metadata = &objects[*at].metadata;
+        (
+            metadata.creation_timestamp.is_none(),
+            metadata.creation_timestamp,
+            metadata.creation_timestamp.map(|_| &metadata.name),
+        )
+    });
+    order
+}
+
+/// Every pair of objects, the older one first.
+fn pairs(objects: &[Object]) -> Vec<(usize, usize)> {
+    let order = by_age(objects);
+    let pairs =
+        order.iter().enumerate().flat_map(|(age, newer)| order[..age].iter().map(|older| (*older, *newer)));
+    pairs.collect()
+}
+
+const NAMESPACES: [&str; 3] = ["a", "b", "c"];
+
+/// True when some namespace sees both. Nobody else is asked than those that are named, and one that is not.
+fn see_both(a: (&Object, &[String]), b: (&Object, &[String])) -> bool {
+    let sees = |(object, list): (&Object, &[String]), namespace: &str| {
+        let own = object.metadata.namespace == namespace;
+        if list.is_empty() || list.iter().any(|entry| entry == "*") {
+            return true;
+        }
+        !list.iter().any(|entry| entry == "~")
+            && list.iter().any(|entry| entry == namespace || (entry == "." && own))
+    };
+    NAMESPACES.iter().chain(&["elsewhere"]).any(|namespace| sees(a, namespace) && sees(b, namespace))
+}
+
+fn is_public(list: &[String]) -> bool {
+    list.is_empty() || list.iter().any(|entry| entry == "*")
+}
+
+fn export_to() -> impl Strategy<Value = Vec<String>> {
+    vec(select(vec![".", "*", "a", "b", "c", "~"]).prop_map(str::to_owned), 0..3)
+}
+
+/// Namespace and age.
+fn metadata() -> impl Strategy<Value = (&'static str, Option<u8>)> {
+    (select(NAMESPACES.to_vec()), proptest::option::of(0_u8..3))
+}
+
+fn object<T: mesh_model::Typed>((namespace, age): (&str, Option<u8>), spec: T) -> Object {
+    let mut object = Object::new(namespace, "", spec);
+    object.metadata.creation_timestamp =
+        age.map(|age| serde_yaml::from_str(&format!("2020-01-01T00:00:0{age}Z")).unwrap());
+    object
+}
+
+fn named(objects: Vec<Object>) -> Vec<Object> {
+    let mut objects = objects;
+    for (at, object) in objects.iter_mut().enumerate() {
+        object.metadata.name = format!("o{at}");
+    }
+    objects
+}
+
+fn virtual_services() -> impl Strategy<Value = Vec<Object>> {
+    let hosts = select(vec!["x", "x.a.svc.cluster.local", "a.io", "A.io", "*.io", "b.a.io", "*.a.io", "*"]);
+    let hosts = vec(hosts.prop_map(str::to_owned), 0..3);
+    let gateways = vec(select(vec!["mesh", "edge"]).prop_map(str::to_owned), 0..2);
+    let one =
+        (metadata(), hosts, gateways, export_to()).prop_map(|(metadata, hosts, gateways, export_to)| {
+            let mut spec = VirtualService::default();
+            (spec.hosts, spec.gateways, spec.export_to) = (hosts, gateways, export_to);
+            object(metadata, spec)
+        });
+    vec(one, 0..8).prop_map(named)
+}
+
+fn gateways() -> impl Strategy<Value = Vec<Object>> {
+    let selector = btree_map(select(vec!["k", "l"]), select(vec!["v", "w"]), 0..2);
+    let host = select(vec!["a.io", "A.io", "*/a.io", "./a.io", "b/a.io", "*"]).prop_map(str::to_owned);
+    let server =
+        (select(vec![80, 443]), select(vec!["", "::"]), vec(host, 0..3), select(vec!["HTTP", "HTTPS"]));
+    let server = server.prop_map(|(number, bind, hosts, protocol)| {
+        let (mut server, mut port) = (Server::default(), Port::default());
+        (port.number, port.protocol) = (number, protocol.to_owned());
+        (server.bind, server.hosts, server.port) = (bind.to_owned(), hosts, Some(port));
+        server
+    });
+    let one = (metadata(), selector, vec(server, 0..3)).prop_map(|(metadata, selector, servers)| {
+        let mut spec = Gateway::default();
+        spec.selector = selector.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        spec.servers = servers;
+        object(metadata, spec)
+    });
+    vec(one, 0..6).prop_map(named)
+}
+
+fn service_entries() -> impl Strategy<Value = Vec<Object>> {
+    let hosts = vec(select(vec!["a.io", "A.io", "b.io"]).prop_map(str::to_owned), 0..3);
+    let port = (select(vec![80, 443]), select(vec!["HTTP", "http", "TLS", "TCP", "", "odd"]));
+    let port = port.prop_map(|(number, protocol)| {
+        let mut port = ServicePort::default();
+        (port.number, port.protocol) = (number, protocol.to_owned());
+        port
+    });
+    let one =
+        (metadata(), hosts, vec(port, 0..3), export_to()).prop_map(|(metadata, hosts, ports, export_to)| {
+            let mut spec = ServiceEntry::default();
+            (spec.hosts, spec.ports, spec.export_to, spec.resolution) =
+                (hosts, ports, export_to, Resolution::Dns);
+            object(metadata, spec)
+        });
+    vec(one, 0..8).prop_map(named)
+}
+
+/// Hosts that a VirtualService for sidecars shares with an older one, and those that a wildcard of another covers.
+fn shared_hosts(objects: &[Object]) -> Found {
+    let spec = |at: usize| objects[at].as_virtual_service().unwrap();
+    let mesh = |at: usize| spec(at).gateways.is_empty() || spec(at).gateways.contains(&"mesh".to_owned());
+    let full = |at: usize, host: &str| {
+        full_name(host, &objects[at].metadata.namespace, "cluster.local").to_ascii_lowercase()
+    };
+    let mut out = Found::new();
+    for (older, newer) in pairs(objects) {
+        let seen =
+            see_both((&objects[older], &spec(older).export_to), (&objects[newer], &spec(newer).export_to));
+        for (number, host) in spec(newer).hosts.iter().enumerate() {
+            let same = spec(older).hosts.iter().any(|other| full(older, other) == full(newer, host));
+            if mesh(older) && mesh(newer) && seen && same {
+                out.insert((newer, format!("spec.hosts[{number}]"), Severity::Error));
+            }
+        }
+    }
+    for at in 0..objects.len() {
+        for (number, host) in spec(at).hosts.iter().enumerate() {
+            let path = format!("spec.hosts[{number}]");
+            let wider = |other: usize| {
+                let (own, mut others) =
+                    (full(at, host), spec(other).hosts.iter().map(|host| full(other, host)));
+                other != at
+                    && mesh(other)
+                    && is_public(&spec(other).export_to)
+                    && others.any(|other| other != own && is_subset_of(&own, &other))
+            };
+            let told = out.contains(&(at, path.clone(), Severity::Error));
+            if mesh(at) && is_public(&spec(at).export_to) && !told && (0..objects.len()).any(wider) {
+                out.insert((at, path, Severity::Info));
+            }
+        }
+    }
+    out
+}
+
+/// Hosts of servers that an older Gateway of the same selector serves on the same port and address.
+fn shared_servers(objects: &[Object]) -> Found {
+    let spec = |at: usize| objects[at].as_gateway().unwrap();
+    let hosts = |at: usize, server: &Server| -> Vec<ServerHost> {
+        let mut hosts = server_hosts(&server.hosts, &objects[at].metadata.namespace);
+        hosts.iter_mut().for_each(|host| host.host.make_ascii_lowercase());
+        hosts
+    };
+    let mut out = Found::new();
+    for (older, newer) in pairs(objects) {
+        if spec(older).selector != spec(newer).selector {
+            continue;
+        }
+        for (number, server) in spec(newer).servers.iter().enumerate() {
+            for (host, name) in hosts(newer, server).iter().enumerate() {
+                let same = spec(older).servers.iter().any(|other| {
+                    let port = |server: &Server| server.port.as_ref().unwrap().number;
+                    port(other) == port(server)
+                        && other.bind == server.bind
+                        && hosts(older, other).contains(name)
+                });
+                let http = server.port.as_ref().unwrap().protocol == "HTTP";
+                if same {
+                    let severity = if http { Severity::Info } else { Severity::Error };
+                    out.insert((newer, format!("spec.servers[{number}].hosts[{host}]"), severity));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Ports of entries for which an older entry has another protocol under the same host.
+fn other_protocols(objects: &[Object]) -> Found {
+    let spec = |at: usize| objects[at].as_service_entry().unwrap();
+    let protocol = |port: &ServicePort| port.protocol.to_ascii_uppercase();
+    let mut out = Found::new();
+    for (older, newer) in pairs(objects) {
+        let lower = |at: usize| -> BTreeSet<String> {
+            spec(at).hosts.iter().map(|host| host.to_ascii_lowercase()).collect()
+        };
+        let seen =
+            see_both((&objects[older], &spec(older).export_to), (&objects[newer], &spec(newer).export_to));
+        if !seen || lower(older).is_disjoint(&lower(newer)) {
+            continue;
+        }
+        for (number, port) in spec(newer).ports.iter().enumerate() {
+            let other = |other: &ServicePort| {
+                let odd = [protocol(other), protocol(port)].contains(&"ODD".to_owned());
+                other.number == port.number && protocol(other) != protocol(port) && !odd
+            };
+            if spec(older).ports.iter().any(other) {
+                out.insert((newer, format!("spec.ports[{number}].protocol"), Severity::Warning));
+            }
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn virtual_services_agree_with_pairs_model_ana_10(objects in virtual_services()) {
+        prop_assert_eq!(found(&objects, "MODEL-ANA-10"), shared_hosts(&objects));
+    }
+
+    #[test]
+    fn gateways_agree_with_pairs_model_ana_18(objects in gateways()) {
+        prop_assert_eq!(found(&objects, "MODEL-ANA-18"), shared_servers(&objects));
+    }
+
+    #[test]
+    fn service_entries_agree_with_pairs_model_ana_20(objects in service_entries()) {
+        prop_assert_eq!(found(&objects, "MODEL-ANA-20"), other_protocols(&objects));
+    }
+}
+
+/// Every object refers to others, and many to the same ones: a pairwise comparison would take minutes.
+#[test]
+fn many_objects_take_seconds() {
+    let mut text = String::new();
+    for number in 0..1_500 {
+        let namespace = number % 50;
+        text += &format!(
+            "
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: s{number}, namespace: n{namespace}}}
+spec: {{selector: {{app: s{number}, team: all}}, ports: [{{name: http, port: 80}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: p{number}, namespace: n{namespace}, labels: {{app: s{number}, team: all, version: v1}}}}
+spec: {{containers: [{{name: app}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: d{number}, namespace: n{namespace}}}
+spec: {{host: s{number}, subsets: [{{name: v1, labels: {{version: v1}}}}, {{name: v2, labels: {{version: v2}}}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: w{number}, namespace: n{namespace}}}
+spec: {{host: '*.local', trafficPolicy: {{outlierDetection: {{}}}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: e{number}, namespace: n{namespace}}}
+spec: {{hosts: [db.example.com], ports: [{{number: 80, name: tcp, protocol: TCP}}], resolution: NONE, exportTo: [.]}}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: g{number}, namespace: n{namespace}}}
+spec:
+  selector: {{istio: ingressgateway, n: x{namespace}}}
+  servers:
+  - {{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: ['*.example.com'], tls: {{mode: SIMPLE, credentialName: all}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: v{number}, namespace: n{namespace}}}
+spec:
+  hosts: [same.example.com, '*.example.com', s{number}]
+  gateways: [g{number}, mesh]
+  http: [{{route: [{{destination: {{host: s{number}, subset: v3}}}}]}}]
+"
+        );
+    }
+    let mut options = mesh_model::Options::default();
+    options.validate = false;
+    let loaded = mesh_model::load([mesh_model::Source::new("many.yaml", &text)], &options);
+    assert_eq!(loaded.objects.len(), 10_500);
+    let start = std::time::Instant::now();
+    let found = analyze(&loaded.objects);
+    let elapsed = start.elapsed();
+    assert!(found.len() > 10_000, "{}", found.len());
+    println!("{} findings in {elapsed:?}", found.len());
+    assert!(elapsed < std::time::Duration::from_secs(20), "{elapsed:?}");
+}
