@@ -170,46 +170,25 @@ pub fn analyze(objects: &[Object]) -> Vec<Diagnostic> {
 /// Like [`analyze`], for another cluster domain or root namespace. A root namespace in the mesh configuration wins.
 pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> {
     let index = Index::new(objects, settings);
-    let mut conflicts = conflicts::Conflicts::new(&index);
-    let subsets = ingress_subsets::IngressSubsets::new(&index);
     let credentials = credentials::Credentials::new(&index);
     let mut patches = envoy_filters::Patches::default();
     let mut applied = applied::Applied::new(&index);
+    let mut routing = routing::Routing::new(&index, settings, &applied.services);
     let providers = telemetry::Providers::new(&index);
     let mut all = Vec::new();
     for (at, object) in objects.iter().enumerate() {
         let mut report = Report::new(object, settings);
+        routing.report(at, &mut report);
         match &object.body {
-            Body::VirtualService(service) => {
-                gateways::check(&mut report, service, &index);
-                servers::check(&mut report, service, &index);
-                destinations::virtual_service(&mut report, service, &index, &subsets);
-            }
-            Body::DestinationRule(rule) => destination_hosts::check(&mut report, rule, &index),
             Body::Gateway(gateway) => credentials.check(&mut report, gateway),
             Body::ConfigMap(config) => networks::check(&mut report, config, &index),
             Body::EnvoyFilter(filter) => patches.check(&mut report, filter),
             Body::Telemetry(spec) => telemetry::check(&mut report, at, spec, &providers, objects),
             _ => {}
-    let mut patches = envoy_filters::Patches::default();
-    let mut applied = applied::Applied::new(&index);
-    let mut routing = routing::Routing::new(&index, settings, &applied.services);
-    let mut all = Vec::new();
-    for (at, object) in objects.iter().enumerate() {
-        let mut report = Report::new(object, settings);
-        routing.report(at, &mut report);
-        if let Body::EnvoyFilter(filter) = &object.body {
-            patches.check(&mut report, filter);
         }
         applied.report(at, &mut report);
         let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic);
         let kept = kept.filter(|found| !super::silenced(object, &found.message, true));
-        let silenced = object.metadata.annotations.get("galley.istio.io/analyze-suppress");
-        let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic).filter(|found| {
-            silenced.is_none_or(|list| {
-                !list.split(',').map(str::trim).any(|code| code == "*" || found.istio_code() == Some(code))
-            })
-        });
         all.extend(kept.map(|found| found.of(Some(object.reference()), object.origin.as_ref())));
     }
     all
