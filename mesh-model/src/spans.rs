@@ -208,6 +208,7 @@ struct Node {
     range: Range,
     children: Children,
     /// Of a large mapping: where the last of each key is; made when it is first asked.
+    #[allow(clippy::box_collection, reason = "nearly every node goes without, and there are many nodes")]
     index: OnceLock<Box<HashMap<Box<str>, usize>>>,
 }
 

@@ -110,8 +110,8 @@ impl Old<'_> {
         ])
     }
 
-    /// Runs `act` for each service the policy is for, or once for all.
-    fn each_target(&self, new: &mut New, act: &mut dyn FnMut(&mut New, Option<&str>, &[Value])) {
+    /// Runs `act` for each service the policy is for, with its ports, or once for all.
+    fn each_target(&self, new: &mut New, mut act: impl FnMut(&mut New, Option<&str>, &[Value])) {
         let targets = list(self.spec, &["targets"]);
         if targets.is_empty() {
             act(new, None, &[]);
@@ -130,7 +130,7 @@ impl Old<'_> {
             || self.is_true(&["peerIsOptional", "peer_is_optional"]);
         let mode = || map([("mode", text(if open { "PERMISSIVE" } else { "STRICT" }))]);
         let mut new = New::default();
-        self.each_target(&mut new, &mut |new, target, ports| {
+        self.each_target(&mut new, |new, target, ports| {
             let numbers: Vec<(String, Value)> =
                 ports.iter().filter_map(|port| Some((port.get("number")?.scalar_text()?, mode()))).collect();
             let spec = if ports.is_empty() || numbers.len() < ports.len() {
@@ -156,7 +156,7 @@ impl Old<'_> {
         let mut new = New::default();
         let optional = self.is_true(&["originIsOptional", "origin_is_optional"]);
         let access = if optional { Vec::new() } else { access(&tokens, &mut new) };
-        self.each_target(&mut new, &mut |new, target, ports| {
+        self.each_target(&mut new, |new, target, ports| {
             let spec = vec![("jwtRules".to_owned(), Value::List(rules.clone()))];
             new.objects.push(self.object("RequestAuthentication", target, spec));
             if !optional {

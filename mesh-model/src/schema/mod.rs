@@ -75,7 +75,7 @@ pub fn of(kind: &Kind) -> Option<Value> {
         "$defs": defs,
     });
     if kind.is_istio() {
-        schema["additionalProperties"] = Value::Bool(false);
+        set(&mut schema, "additionalProperties", false);
     }
     prune(&mut schema);
     Some(schema)
@@ -117,9 +117,9 @@ pub fn mesh_config() -> Value {
     let root = generator.subschema_for::<crate::MeshConfig>().to_value();
     let mut defs = definitions(&mut generator, false);
     let mut schema = definition_name(&root).and_then(|name| defs.remove(&name)).unwrap_or_else(|| json!({}));
-    schema["$schema"] = DIALECT.into();
-    schema["title"] = "MeshConfig".into();
-    schema["$defs"] = Value::Object(defs);
+    set(&mut schema, "$schema", DIALECT);
+    set(&mut schema, "title", "MeshConfig");
+    set(&mut schema, "$defs", Value::Object(defs));
     prune(&mut schema);
     schema
 }
@@ -184,6 +184,20 @@ fn close(def: &mut Value) {
     }
 }
 
+/// Gives an object's member a value.
+fn set(schema: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Value::Object(members) = schema {
+        members.insert(key.to_owned(), value.into());
+    }
+}
+
+/// Changes the member at the end of a path of members, if there is one.
+fn at(schema: &mut Value, path: &[&str], act: impl FnOnce(&mut Value)) {
+    if let Some(member) = path.iter().try_fold(schema, |inner, key| inner.get_mut(*key)) {
+        act(member);
+    }
+}
+
 /// `Name` of `{"$ref": "#/$defs/Name"}`.
 fn definition_name(schema: &Value) -> Option<String> {
     schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/").map(str::to_owned)
@@ -191,20 +205,25 @@ fn definition_name(schema: &Value) -> Option<String> {
 
 /// `metadata` has many more fields than are kept, and rules for its names (MODEL-META-1, MODEL-META-2).
 fn complete_metadata(meta: &mut Value, cluster_scoped: bool) {
-    meta["additionalProperties"] = Value::Bool(true);
-    meta["required"] = json!(["name"]);
-    let name = &mut meta["properties"]["name"];
-    name["pattern"] = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$".into();
-    name["maxLength"] = 253.into();
-    let namespace = &mut meta["properties"]["namespace"];
-    namespace["description"] = if cluster_scoped {
-        "Ignored: the kind is cluster-scoped.".into()
-    } else {
-        "Absent is the namespace of the context, usually `default`.".into()
-    };
-    namespace["pattern"] = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$".into();
-    namespace["maxLength"] = 63.into();
+    set(meta, "additionalProperties", true);
+    set(meta, "required", json!(["name"]));
+    at(meta, &["properties", "name"], |name| {
+        set(name, "pattern", r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$");
+        set(name, "maxLength", 253);
+    });
+    at(meta, &["properties", "namespace"], |namespace| {
+        let description = if cluster_scoped {
+            "Ignored: the kind is cluster-scoped."
+        } else {
+            "Absent is the namespace of the context, usually `default`."
+        };
+        set(namespace, "description", description);
+        set(namespace, "pattern", "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$");
+        set(namespace, "maxLength", 63);
+    });
     // What programs write for an object that no server has seen.
-    let created = &mut meta["properties"]["creationTimestamp"];
-    *created = json!({"description": "When a server created the object.", "anyOf": [created.take(), {"type": "null"}]});
+    at(meta, &["properties", "creationTimestamp"], |created| {
+        let anything = json!([created.take(), {"type": "null"}]);
+        *created = json!({"description": "When a server created the object.", "anyOf": anything});
+    });
 }

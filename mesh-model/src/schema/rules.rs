@@ -1,5 +1,6 @@
 //! What the types cannot say: fields that are required, that exclude one another, and bounds of ports.
 
+use super::{at, set};
 use serde_json::{Value, json};
 
 /// Fields of a message that must be there, as in Istio's own schema.
@@ -79,7 +80,7 @@ pub(super) fn apply(name: &str, def: &mut Value) {
     };
     for (_, fields) in REQUIRED.iter().filter(|(message, _)| *message == name) {
         if fields.iter().all(|field| has(def, field)) {
-            def["required"] = json!(fields);
+            set(def, "required", json!(fields));
         }
     }
     for (_, fields) in FORMER.iter().filter(|(message, _)| *message == name) {
@@ -99,14 +100,15 @@ pub(super) fn apply(name: &str, def: &mut Value) {
             })
             .collect();
         if !pairs.is_empty() {
-            def["allOf"] = Value::Array(pairs);
+            set(def, "allOf", Value::Array(pairs));
         }
     }
     for (_, field, minimum) in PORTS.iter().filter(|(message, ..)| *message == name) {
         if has(def, field) {
-            let port = &mut def["properties"][*field];
-            port["minimum"] = (*minimum).into();
-            port["maximum"] = 65_535.into();
+            at(def, &["properties", field], |port| {
+                set(port, "minimum", *minimum);
+                set(port, "maximum", 65_535);
+            });
         }
     }
 }

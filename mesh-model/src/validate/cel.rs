@@ -300,7 +300,7 @@ impl<'t> Parser<'t> {
                 shape = Shape::Selection;
                 if self.take("(")? {
                     let arguments = self.arguments()?;
-                    self.comprehension(name, &arguments)?;
+                    Self::comprehension(name, &arguments)?;
                     (shape, type_name) = (Shape::Other, false);
                 }
             } else if self.take("[")? {
@@ -392,7 +392,7 @@ impl<'t> Parser<'t> {
     }
 
     /// `list.all(x, ...)` and its like name a variable.
-    fn comprehension(&self, name: &str, arguments: &[Shape]) -> Result<(), Fault> {
+    fn comprehension(name: &str, arguments: &[Shape]) -> Result<(), Fault> {
         let macro_of = match name {
             "all" | "exists" | "exists_one" | "existsOne" | "filter" => arguments.len() == 2,
             "map" => matches!(arguments.len(), 2 | 3),

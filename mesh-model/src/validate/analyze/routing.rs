@@ -3,9 +3,9 @@
 use super::certificates::Certificates;
 use super::claim_routes::Authenticated;
 use super::conflicts::Conflicts;
-use super::gateway_secrets::Secrets;
 use super::gateway_conflicts::GatewayConflicts;
 use super::gateway_pods::GatewayPods;
+use super::gateway_secrets::Secrets;
 use super::index::Index;
 use super::ingress_subsets::IngressSubsets;
 use super::rule_order::RuleOrder;
