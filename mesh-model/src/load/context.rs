@@ -166,6 +166,13 @@ impl Context {
         self.push(found);
     }
 
+    /// Notes that the field at `path` is written elsewhere: what is missing beside it is no news.
+    pub(super) fn misplaced(&self, path: &FieldPath) {
+        if !self.is_full() {
+            self.gaps.borrow_mut().field(path);
+        }
+    }
+
     /// Notes that a list element is left out.
     pub(super) fn left_out(&self, path: &FieldPath) {
         if !self.is_full() {

@@ -16,6 +16,7 @@ mod replacement;
 mod split;
 mod suggest;
 mod syntax;
+mod transcript;
 mod tree;
 
 pub(crate) use decode::is_yaml11;
@@ -29,6 +30,7 @@ use crate::object::{LoadState, Object};
 use crate::path::FieldPath;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use transcript::Shell;
 
 pub(crate) use embedded::Embedded;
 
@@ -294,13 +296,20 @@ fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: Fast,
             continue;
         }
         let before = loaded.diagnostics.len();
-        load_chunk(&chunk, &origin, options, fast, loaded);
+        load_chunk(&chunk, source.text, &origin, options, fast, loaded);
         is_page |= document == 0
             && loaded.diagnostics.get(before).is_some_and(|found| found.code == "MODEL-SEED-34");
     }
 }
 
-fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, fast: Fast, loaded: &mut Loaded) {
+fn load_chunk(
+    chunk: &split::Chunk<'_>,
+    source: &str,
+    origin: &Origin,
+    options: &Options,
+    fast: Fast,
+    loaded: &mut Loaded,
+) {
     let mut state = LoadState::Clean;
     let strict = options.profile == Profile::Strict;
     let mut recovered = |loaded: &mut Loaded, mut found: Diagnostic| {
@@ -317,12 +326,19 @@ fn load_chunk(chunk: &split::Chunk<'_>, origin: &Origin, options: &Options, fast
                 .help("put a line `---` before it"),
         );
     }
-    if chunk.from_shell {
-        recovered(
+    match chunk.shell {
+        Shell::No => {}
+        Shell::HereDocument => recovered(
             loaded,
             Diagnostic::warning("MODEL-DOC-11", FieldPath::new(), "the text is a shell command, not YAML")
                 .help("keep only the lines between `<<EOF` and `EOF`"),
-        );
+        ),
+        Shell::Command(at) => {
+            recovered(loaded, transcript::finding(at, chunk, source));
+            if chunk.text.is_empty() {
+                return;
+            }
+        }
     }
     if let Some(line) = chunk.ellipsis {
         let mut found =

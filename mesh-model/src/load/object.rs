@@ -418,6 +418,8 @@ fn top_level_keys(root: &mut Value, kind: &Kind, context: &Context) {
             let found =
                 Diagnostic::error("MODEL-DOC-5", at, format!("unknown top-level key `{key}`")).at_key();
             context.dropped(if known.contains(&key.as_str()) {
+                // What `spec` lacks is here.
+                context.misplaced(&FieldPath::new().field("spec").field(&key));
                 found.help("indent it under `spec`")
             } else {
                 found.help("an object has `apiVersion`, `kind`, `metadata`, `spec` and `status`")

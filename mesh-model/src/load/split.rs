@@ -1,5 +1,6 @@
 //! Cuts a source into documents, so that one broken document costs only itself.
 
+use super::transcript::{Region, Shell, regions};
 use std::borrow::Cow;
 
 /// One document of a source.
@@ -11,20 +12,41 @@ pub(super) struct Chunk<'a> {
     pub(super) start: usize,
     /// Line it starts on, from 1.
     pub(super) line: usize,
-    /// It stood in a shell here-document (MODEL-DOC-11).
-    pub(super) from_shell: bool,
+    /// How it came out of a shell (MODEL-DOC-11); of all that stood below a command only the first says so.
+    pub(super) shell: Shell,
     /// No `---` came before it, though another object did (MODEL-DOC-4).
     pub(super) missing_separator: bool,
     /// Lines that were only an ellipsis were blanked out (MODEL-SEED-5); the first such line.
     pub(super) ellipsis: Option<usize>,
 }
 
+impl Chunk<'_> {
+    /// Nothing to read stood below a command.
+    const fn nothing(region: Region) -> Self {
+        Self {
+            text: Cow::Borrowed(""),
+            start: region.from,
+            line: 0,
+            shell: region.shell,
+            missing_separator: false,
+            ellipsis: None,
+        }
+    }
+}
+
 /// All documents of `text` that hold anything, in order.
 pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let skip = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut out = Vec::new();
-    for (from, to, from_shell) in regions(text, skip) {
-        documents(text, from, to, from_shell, &mut out);
+    for region in regions(text, skip) {
+        let before = out.len();
+        documents(text, region, &mut out);
+        if let Shell::Command(_) = region.shell {
+            if out.len() == before {
+                out.push(Chunk::nothing(region));
+            }
+            out.iter_mut().skip(before + 1).for_each(|chunk| chunk.shell = Shell::No);
+        }
     }
     let mut line = 1;
     let mut at = 0;
@@ -40,45 +62,8 @@ fn newlines(text: &str) -> usize {
     memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
-/// The whole text, or the bodies of its here-documents when it is a shell transcript.
-fn regions(text: &str, skip: usize) -> Vec<(usize, usize, bool)> {
-    let mut bodies = Vec::new();
-    if text.contains("<<") {
-        let mut at = skip;
-        let mut open: Option<(usize, &str)> = None;
-        for line in text.get(skip..).unwrap_or("").split_inclusive('\n') {
-            let trimmed = line.trim();
-            match open {
-                Some((start, marker)) if trimmed == marker => {
-                    bodies.push((start, at, true));
-                    open = None;
-                }
-                Some(_) => {}
-                None => open = here_document(trimmed).map(|marker| (at + line.len(), marker)),
-            }
-            at += line.len();
-        }
-        if let Some((start, _)) = open {
-            bodies.push((start, text.len(), true));
-        }
-    }
-    if bodies.is_empty() { vec![(skip, text.len(), false)] } else { bodies }
-}
-
-/// The end marker if `line` is a command such as `cat <<EOF | kubectl apply -f -`.
-fn here_document(line: &str) -> Option<&str> {
-    let command = line.strip_prefix("$ ").unwrap_or(line);
-    let (before, after) = command.split_once("<<")?;
-    // A `#` or a `:` means that the line is YAML and not a command.
-    if !["cat", "kubectl", "istioctl", "oc"].iter().any(|tool| before.trim_start().starts_with(tool)) {
-        return None;
-    }
-    let marker =
-        after.trim_start_matches('-').split([' ', '|', '>', ';']).next()?.trim_matches(['\'', '"', '\\']);
-    (!marker.is_empty()).then_some(marker)
-}
-
-fn documents<'a>(text: &'a str, from: usize, to: usize, from_shell: bool, out: &mut Vec<Chunk<'a>>) {
+fn documents<'a>(text: &'a str, region: Region, out: &mut Vec<Chunk<'a>>) {
+    let Region { from, to, shell } = region;
     let body = text.get(from..to).unwrap_or("");
     let mut start = from;
     // Nearly every line is passed over by its first byte.
@@ -87,14 +72,14 @@ fn documents<'a>(text: &'a str, from: usize, to: usize, from_shell: bool, out: &
         if !is_marker(body.get(at..).unwrap_or("")) {
             continue;
         }
-        push(text, start, from + at, from_shell, out);
+        push(text, start, from + at, shell, out);
         start = from + at;
         if rest == "..." {
             let line = memchr::memchr(b'\n', body.get(at..).unwrap_or("").as_bytes());
             start = line.map_or(to, |end| start + end + 1);
         }
     }
-    push(text, start, to, from_shell, out);
+    push(text, start, to, shell, out);
 }
 
 /// Where the lines of `text` begin.
@@ -110,7 +95,7 @@ fn is_marker(text: &str) -> bool {
 }
 
 /// Adds `text[start..end]` unless it is empty; cut before a second `apiVersion` or `kind` at column 0.
-fn push<'a>(text: &'a str, start: usize, end: usize, from_shell: bool, out: &mut Vec<Chunk<'a>>) {
+fn push<'a>(text: &'a str, start: usize, end: usize, shell: Shell, out: &mut Vec<Chunk<'a>>) {
     let Some(body) = text.get(start..end) else { return };
     let second = |at: &usize| *at == 0 || body.as_bytes().get(*at - 1) == Some(&b'\n');
     let starts: Vec<usize> =
@@ -131,7 +116,7 @@ fn push<'a>(text: &'a str, start: usize, end: usize, from_shell: bool, out: &mut
             text: cleaned,
             start: start + from,
             line: 0,
-            from_shell,
+            shell,
             missing_separator: index > 0,
             ellipsis,
         });
@@ -198,7 +183,7 @@ mod tests {
         let input = "$ cat <<EOF | istioctl create -f -\na: 1\nEOF\nCreated config\nkubectl apply -f - <<'END'\nb: 2\nEND\n";
         let found = chunks(input);
         assert_eq!(texts(input), [(2, "a: 1".to_owned()), (6, "b: 2".to_owned())]);
-        assert!(found.iter().all(|chunk| chunk.from_shell));
+        assert!(found.iter().all(|chunk| chunk.shell == Shell::HereDocument));
     }
 
     #[test]

@@ -73,6 +73,7 @@ use index::Index;
 /// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
 /// | a Sidecar or Telemetry that selects no workload, or one that an older one has | `MODEL-ANA-21`, `MODEL-ANA-23` | IST0101, IST0110, IST0159 |
 /// | a Sidecar for workloads of the ambient mesh | `MODEL-ANA-21` | IST0167 |
+/// | access logging without provider, a provider of the type lightstep | `MODEL-ANA-24` | IST0157, IST0002 |
 /// | a network of a cluster that does not exist | `MODEL-ANA-37` | IST0126 |
 /// | a certificate that is not for the hosts of its server | `MODEL-K8S-6` | |
 /// | a Secret beside the Gateway instead of beside the gateway's pods | `MODEL-RES-41` | |

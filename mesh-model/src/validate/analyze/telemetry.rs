@@ -1,4 +1,5 @@
-//! Telemetries for one namespace, and the providers they name (MODEL-ANA-23, MODEL-TEL-10).
+//! Telemetries for one namespace, and the providers they name (MODEL-ANA-23, MODEL-ANA-24,
+//! MODEL-TEL-10).
 
 use super::index::Index;
 use crate::mesh_config::MeshConfig;
@@ -15,6 +16,8 @@ const BUILT_IN: [&str; 3] = ["prometheus", "stackdriver", "envoy"];
 pub(super) struct Providers {
     /// By name in lower case.
     kinds: Option<HashMap<String, Provider>>,
+    /// Access logs go somewhere that no Telemetry names, or nobody knows.
+    logs_by_default: bool,
     /// The Telemetry that stands for a namespace, and counts.
     defaults: HashMap<String, usize>,
 }
@@ -22,6 +25,7 @@ pub(super) struct Providers {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Provider {
     Authorizer,
+    Lightstep,
     Other,
 }
 
@@ -34,7 +38,13 @@ impl Providers {
             }
         }
         let mesh = &index.mesh;
-        Self { kinds: index.mesh_is_given().then(|| kinds(mesh)), defaults }
+        let defaults_of_mesh = mesh.default_providers.as_ref();
+        Self {
+            kinds: index.mesh_is_given().then(|| kinds(mesh)),
+            logs_by_default: !index.mesh_is_given()
+                || defaults_of_mesh.is_some_and(|list| !list.access_logging.is_empty()),
+            defaults,
+        }
     }
 
     /// The older Telemetry of the same namespace that counts instead of the one at `index`.
@@ -54,6 +64,8 @@ fn kinds(mesh: &MeshConfig) -> HashMap<String, Provider> {
     let given = mesh.extension_providers.iter().map(|provider| {
         let kind = if provider.envoy_ext_authz_http.is_some() || provider.envoy_ext_authz_grpc.is_some() {
             Provider::Authorizer
+        } else if provider.lightstep.is_some() {
+            Provider::Lightstep
         } else {
             Provider::Other
         };
@@ -103,7 +115,17 @@ fn observed(report: &mut Report<'_>, telemetry: &Telemetry, providers: &Provider
     }
     let at = spec.field("accessLogging");
     for (index, entry) in telemetry.access_logging.iter().enumerate() {
-        list(report, &at.index(index), &entry.providers, providers);
+        let at = at.index(index);
+        list(report, &at, &entry.providers, providers);
+        if entry.providers.is_empty() && entry.disabled != Some(true) && !providers.logs_by_default {
+            report
+                .warning(
+                    "MODEL-ANA-24",
+                    &at,
+                    "access logs go nowhere: no provider is named, and the mesh has no default (IST0157)",
+                )
+                .help("add `providers`, or set `defaultProviders.accessLogging` in the mesh configuration");
+        }
     }
 }
 
@@ -121,6 +143,15 @@ fn list(report: &mut Report<'_>, at: &At<'_>, names: &[ProviderRef], providers: 
                     .help(
                         "add it to `extensionProviders` of the mesh configuration, or name one that is there",
                     );
+            }
+            Some(Some(Provider::Lightstep)) => {
+                report
+                    .warning(
+                        "MODEL-ANA-24",
+                        &at,
+                        format!("`{}` is of the type lightstep, which is deprecated (IST0002)", show(name)),
+                    )
+                    .help("send to a provider of the type opentelemetry");
             }
             Some(Some(Provider::Authorizer)) => {
                 report
