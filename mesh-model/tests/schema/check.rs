@@ -57,7 +57,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, out: &mut Vec<St
                 }
             }
             "enum" if !rule.as_array().unwrap().contains(value) => {
-                refuse(format!("{value} is none of {rule}"))
+                refuse(format!("{value} is none of {rule}"));
             }
             "const" if rule != value => refuse(format!("{value} is not {rule}")),
             "enum" | "const" => {}
@@ -162,7 +162,7 @@ pub(crate) fn check_schema(root: &Value, schema: &Value) {
                 assert!(!text.is_empty() && !text.contains("MODEL-") && !text.contains("[`"), "{text}");
             }
             "$defs" | "properties" => {
-                rule.as_object().unwrap().values().for_each(|rule| check_schema(root, rule))
+                rule.as_object().unwrap().values().for_each(|rule| check_schema(root, rule));
             }
             "additionalProperties" | "items" | "not" | "if" | "then" => check_schema(root, rule),
             "allOf" | "anyOf" | "oneOf" => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mesh_model::Severity;
+use mesh_model::common::Timestamp;
 
 use super::complain;
 use super::run::Identity;
@@ -75,14 +76,19 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn check(arguments: &Arguments) -> Result<ExitCode, String> {
-    let options = match arguments.profile {
+    let mut options = match arguments.profile {
         Profile::Compat => mesh_model::Options::default(),
         Profile::Strict => mesh_model::Options::strict(),
     };
+    let context = arguments.identity.context();
+    options.settings.root_namespace.clone_from(&context.root_namespace);
+    options.settings.cluster_domain.clone_from(&context.cluster_domain);
+    options.settings.now = now();
+    let settings = options.settings.clone();
     let from_input = |path: &PathBuf| path.as_os_str() == "-";
     let texts = if arguments.paths.iter().any(from_input) { vec![standard_input()?] } else { Vec::new() };
     let paths = arguments.paths.iter().filter(|path| !from_input(path)).cloned().collect();
-    let mut source = Source::new(paths, arguments.identity.context()).with_options(options).with_texts(texts);
+    let mut source = Source::new(paths, context).with_options(options).with_texts(texts);
     let (_, mut findings) = source.load().map_err(|error| error.to_string())?;
     let objects = source.objects();
     // Not while loading: an object that refers to nothing is served all the same.
@@ -90,9 +96,9 @@ fn check(arguments: &Arguments) -> Result<ExitCode, String> {
         findings.issues.clear();
         Vec::new()
     } else {
-        mesh_model::validate::analyze(&objects)
+        mesh_model::validate::analyze_with(&objects, &settings)
     };
-    let report = Report::new(findings, references, &objects);
+    let report = Report::new(findings, references, &objects, &settings);
     let report = if arguments.quiet { report.without_remarks() } else { report };
 
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
@@ -116,6 +122,12 @@ fn check(arguments: &Arguments) -> Result<ExitCode, String> {
         (_, 1..) if arguments.strict => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// For certificates that are no longer valid.
+fn now() -> Option<Timestamp> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().map(Timestamp::from_unix_seconds)
 }
 
 fn standard_input() -> Result<SourceText, String> {

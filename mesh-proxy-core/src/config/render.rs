@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use mesh_model::{Diagnostic, Severity};
+use mesh_model::{Diagnostic, Segment, Severity};
 
 use super::files::SourceText;
 use super::source::Findings;
@@ -43,12 +43,24 @@ fn level(severity: Severity) -> Level<'static> {
     }
 }
 
+fn holds_secret(found: &Diagnostic) -> bool {
+    let is_secret = found.object.as_ref().is_some_and(|object| object.kind == mesh_model::Kind::Secret);
+    is_secret
+        && found.path.segments().first().is_some_and(|part| part != &Segment::Field("metadata".to_owned()))
+}
+
 fn diagnostic(found: &Diagnostic, texts: &[SourceText], renderer: &Renderer) -> String {
     let object = found.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
     let title = format!("{object}{}{}", path_prefix(&found.path), found.message);
     let title = level(found.severity).primary_title(title).id(found.code);
     let text = found.origin.as_ref().and_then(|origin| texts.iter().find(|text| text.name == *origin.source));
     let group = match (text, found.span) {
+        // Nothing that a Secret holds is repeated, in a log least of all.
+        (Some(text), Some(span)) if holds_secret(found) => title.element(
+            annotate_snippets::Origin::path(text.name.as_str())
+                .line(span.start.line)
+                .char_column(span.start.column),
+        ),
         (Some(text), Some(span)) => {
             // A position from another version of the file must not end the program.
             let range =
@@ -59,8 +71,7 @@ fn diagnostic(found: &Diagnostic, texts: &[SourceText], renderer: &Renderer) -> 
             let tail = text.text.get(range.end..).and_then(|tail| tail.find('\n'));
             let to = tail.map_or(text.text.len(), |at| range.end + at);
             let lines = text.text.get(from..to).unwrap_or("");
-            let first = text.text.get(..from).unwrap_or("").bytes().filter(|byte| *byte == b'\n').count() + 1;
-            let snippet = Snippet::source(lines).line_start(first).path(text.name.as_str());
+            let snippet = Snippet::source(lines).line_start(span.start.line).path(text.name.as_str());
             title.element(
                 snippet.annotation(AnnotationKind::Primary.span(range.start - from..range.end - from)),
             )

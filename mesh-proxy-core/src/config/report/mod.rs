@@ -6,6 +6,7 @@ mod sarif;
 
 use std::collections::{HashMap, HashSet};
 
+use mesh_model::validate::Settings;
 use mesh_model::{Diagnostic, Object, ObjectRef, Segment, Severity};
 
 use super::files::SourceText;
@@ -24,7 +25,12 @@ pub(crate) struct Report {
 impl Report {
     /// Joins what loading, analysis (`references`) and compiling found about `objects`; what several found is told
     /// once.
-    pub(crate) fn new(mut findings: Findings, mut references: Vec<Diagnostic>, objects: &[Object]) -> Self {
+    pub(crate) fn new(
+        mut findings: Findings,
+        mut references: Vec<Diagnostic>,
+        objects: &[Object],
+        settings: &Settings,
+    ) -> Self {
         let mut unread = Said::default();
         findings.diagnostics.iter().filter(|found| found.is_error()).for_each(|found| unread.add(found));
         // What could not be read refers to nothing.
@@ -34,7 +40,7 @@ impl Report {
         findings.diagnostics.append(&mut references);
         let origins: HashMap<ObjectRef, _> =
             objects.iter().map(|object| (object.reference(), object.origin.as_ref())).collect();
-        let silenced = silenced(objects);
+        let silenced = silenced(objects, settings);
         let mut said = Said::default();
         findings.diagnostics.iter().chain(&silenced).for_each(|found| said.add(found));
         let mut more: Vec<Diagnostic> = findings
@@ -119,7 +125,7 @@ impl<'f> Said<'f> {
 const SUPPRESS: &str = "galley.istio.io/analyze-suppress";
 
 /// What analysis would say if no object asked it to be silent.
-fn silenced(objects: &[Object]) -> Vec<Diagnostic> {
+fn silenced(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> {
     if !objects.iter().any(|object| object.metadata.annotations.contains_key(SUPPRESS)) {
         return Vec::new();
     }
@@ -130,7 +136,7 @@ fn silenced(objects: &[Object]) -> Vec<Diagnostic> {
             asked.insert(object.reference());
         }
     }
-    let mut found = mesh_model::validate::analyze(&loud);
+    let mut found = mesh_model::validate::analyze_with(&loud, settings);
     found.retain(|found| found.object.as_ref().is_some_and(|object| asked.contains(object)));
     found
 }
