@@ -1,5 +1,6 @@
 //! `mesh-proxy schema`
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -95,7 +96,7 @@ fn write(directory: &Path) -> Result<String, String> {
     for (name, schema) in files {
         let path = directory.join(name);
         std::fs::write(&path, pretty(&schema)?).map_err(|error| fail(&path, error))?;
-        written.push_str(&format!("{}\n", path.display()));
+        let _ = writeln!(written, "{}", path.display());
     }
     Ok(written)
 }

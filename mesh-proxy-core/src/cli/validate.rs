@@ -108,7 +108,7 @@ fn check(arguments: &Arguments) -> Result<ExitCode, String> {
             let mut text = report.human(out.is_terminal());
             if !arguments.quiet {
                 let counts = format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"));
-                text.push_str(&format!("{}: {counts}\n", source.summary()));
+                text = format!("{text}{}: {counts}\n", source.summary());
             }
             text
         }

@@ -2,7 +2,7 @@
 //!
 //! `broken/` holds files with one kind of mistake each; `expected/` what is said about them, in the three formats.
 //! `UPDATE_SNAPSHOTS=1 cargo test -p mesh-proxy-core --test validate` writes what is said today, to be read and judged.
-#![allow(clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::disallowed_methods, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod sarif;
 mod schema;

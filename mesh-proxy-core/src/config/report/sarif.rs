@@ -1,6 +1,7 @@
 //! The report as SARIF 2.1.0, as code scanning systems read it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use mesh_model::{Diagnostic, Severity};
 use serde::Serialize;
@@ -138,7 +139,7 @@ fn artifact(name: &str) -> Artifact {
         if plain(byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     if relative.starts_with('/') {
@@ -177,10 +178,7 @@ fn location(found: &Diagnostic) -> Vec<Location> {
 
 /// What stays when lines move: the code, the object and the field, or the file where no object could be read. The
 /// number tells apart what is otherwise the same.
-fn fingerprint<'r>(
-    found: &'r Diagnostic,
-    seen: &mut HashMap<String, usize>,
-) -> BTreeMap<&'static str, String> {
+fn fingerprint(found: &Diagnostic, seen: &mut HashMap<String, usize>) -> BTreeMap<&'static str, String> {
     let whose = match (&found.object, &found.origin) {
         (Some(object), _) => object.to_string(),
         (None, Some(origin)) => origin.source.to_string(),
