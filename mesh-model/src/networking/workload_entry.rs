@@ -17,8 +17,8 @@ spec! {
         pub network: String,
         /// `region/zone/subzone`.
         pub locality: String,
-        /// 0 is 1.
-        pub weight: u32,
+        /// Against the other endpoints; absent or 0 is 1.
+        pub weight: Option<u32>,
         /// Identity.
         pub service_account: String,
     }

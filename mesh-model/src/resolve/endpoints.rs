@@ -285,7 +285,7 @@ impl ResourceSet {
                 port,
                 labels: workload.labels.clone(),
                 locality: Locality::parse(&workload.locality),
-                weight: workload.weight.max(1),
+                weight: workload.weight.unwrap_or(1).max(1),
                 health: Health::Healthy,
                 network: workload.network.clone(),
                 service_account: workload.service_account.clone(),

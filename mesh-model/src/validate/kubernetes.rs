@@ -146,7 +146,10 @@ pub(super) fn endpoint_slice(report: &mut Report<'_>, slice: &EndpointSlice) {
         let at = at.index(index);
         let at = at.field("addresses");
         if endpoint.addresses.is_empty() {
-            report.error(CODE, &at, "the endpoint has no address").absent();
+            report
+                .error(CODE, &at, "the endpoint has no address")
+                .help("add one, or remove the endpoint")
+                .absent();
         }
         for (index, address) in endpoint.addresses.iter().enumerate() {
             let fits = match slice.address_type {

@@ -261,7 +261,7 @@ fn endpoint(
     }
     labels(report, code, &at.field("labels"), &found.labels);
     workload_entry::sizes(report, at, found);
-    workload_entry::locality(report, at, found);
+    workload_entry::locality_and_weight(report, at, found);
 }
 
 fn static_endpoints(report: &mut Report<'_>, spec: &At<'_>, entry: &ServiceEntry) {

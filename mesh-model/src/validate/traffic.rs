@@ -74,7 +74,11 @@ pub(super) fn outlier_detection(report: &mut Report<'_>, at: &At<'_>, outlier: &
     if outlier.consecutive_errors != 0 {
         report
             .warning("MODEL-OD-2", &at.field("consecutiveErrors"), "`consecutiveErrors` is ignored by Istio")
-            .help("write consecutive5xxErrors")
+            .help(if outlier.consecutive_5xx_errors.is_some() {
+                "remove it, `consecutive5xxErrors` counts"
+            } else {
+                "write consecutive5xxErrors"
+            })
             .at_key();
     }
     if outlier.consecutive_local_origin_failures.is_some_and(|count| count > 0)

@@ -22,6 +22,7 @@ pub(super) fn check(report: &mut Report<'_>, entry: &WorkloadEntry) {
                     &at,
                     "without `address` the workload is reached through a gateway only",
                 )
+                .help("add `address` unless the gateway of its network is meant")
                 .absent();
         }
     } else if let Err(fault) = address(&entry.address) {
@@ -58,7 +59,7 @@ fn common(report: &mut Report<'_>, at: &At<'_>, entry: &WorkloadEntry) {
     ports(report, "MODEL-WE-4", &at.field("ports"), entry);
     labels(report, "MODEL-WE-5", &at.field("labels"), &entry.labels);
     sizes(report, at, entry);
-    locality(report, at, entry);
+    locality_and_weight(report, at, entry);
 }
 
 /// IP, name or socket (MODEL-WE-2).
@@ -129,8 +130,13 @@ pub(super) fn sizes(report: &mut Report<'_>, at: &At<'_>, entry: &WorkloadEntry)
     }
 }
 
-/// `region/zone/subzone` (MODEL-WE-6).
-pub(super) fn locality(report: &mut Report<'_>, at: &At<'_>, entry: &WorkloadEntry) {
+/// `region/zone/subzone`, and a weight that takes part (MODEL-WE-6).
+pub(super) fn locality_and_weight(report: &mut Report<'_>, at: &At<'_>, entry: &WorkloadEntry) {
+    if entry.weight == Some(0) {
+        report
+            .warning("MODEL-WE-6", &at.field("weight"), "the weight `0` counts as 1")
+            .help("remove the endpoint if it is to get nothing, or write a weight from 1");
+    }
     let text = &entry.locality;
     if text.is_empty() {
         return;
