@@ -27,6 +27,8 @@ enum Provider {
     Authorizer,
     Lightstep,
     Other,
+    /// There is none of that name.
+    Missing,
 }
 
 impl Providers {
@@ -53,9 +55,10 @@ impl Providers {
         objects.get(*first).map(Object::reference)
     }
 
-    /// Outer `None`: nobody knows; inner `None`: there is none of that name, in any case.
-    fn known(&self, name: &str) -> Option<Option<Provider>> {
-        self.kinds.as_ref().map(|kinds| kinds.get(&name.to_ascii_lowercase()).copied())
+    /// The provider of that name, in any case of letters; `None` when the mesh configuration is not given.
+    fn known(&self, name: &str) -> Option<Provider> {
+        let kinds = self.kinds.as_ref()?;
+        Some(kinds.get(&name.to_ascii_lowercase()).copied().unwrap_or(Provider::Missing))
     }
 }
 
@@ -137,14 +140,14 @@ fn list(report: &mut Report<'_>, at: &At<'_>, names: &[ProviderRef], providers: 
         let at = at.index(index);
         let at = at.field("name");
         match providers.known(name) {
-            Some(None) => {
+            Some(Provider::Missing) => {
                 report
                     .warning("MODEL-TEL-10", &at, format!("the mesh has no provider `{}`", show(name)))
                     .help(
                         "add it to `extensionProviders` of the mesh configuration, or name one that is there",
                     );
             }
-            Some(Some(Provider::Lightstep)) => {
+            Some(Provider::Lightstep) => {
                 report
                     .warning(
                         "MODEL-ANA-24",
@@ -153,7 +156,7 @@ fn list(report: &mut Report<'_>, at: &At<'_>, names: &[ProviderRef], providers: 
                     )
                     .help("send to a provider of the type opentelemetry");
             }
-            Some(Some(Provider::Authorizer)) => {
+            Some(Provider::Authorizer) => {
                 report
                     .warning(
                         "MODEL-TEL-10",
