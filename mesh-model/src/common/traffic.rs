@@ -103,20 +103,30 @@ spec! {
         /// Status codes that count as errors; empty is 5xx.
         pub outlier_detection_http_error_codes: Vec<u32>,
     }
+}
 
-    /// When and how often a failed request is tried again.
-    pub struct HttpRetry {
-        /// 0 switches retries off (MODEL-RES-29).
-        pub attempts: i32,
-        /// Absent is the route's timeout.
-        pub per_try_timeout: Option<Duration>,
-        /// Comma list without blanks; empty is the default list.
-        pub retry_on: String,
-        /// Also try endpoints of other localities.
-        pub retry_remote_localities: Option<bool>,
-        /// Avoid the hosts already tried; absent is true.
-        pub retry_ignore_previous_hosts: Option<bool>,
-        /// Base interval; absent is 25 ms.
-        pub backoff: Option<Duration>,
-    }
+/// When and how often a failed request is tried again.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct HttpRetry {
+    /// 0 switches retries off (MODEL-RES-29). Always written: an empty block says the same, but by accident mostly
+    /// (MODEL-VS-45).
+    pub attempts: i32,
+    /// Absent is the route's timeout.
+    #[serde(skip_serializing_if = "crate::macros::is_default")]
+    pub per_try_timeout: Option<Duration>,
+    /// Comma list without blanks; empty is the default list.
+    #[serde(skip_serializing_if = "crate::macros::is_default")]
+    pub retry_on: String,
+    /// Also try endpoints of other localities.
+    #[serde(skip_serializing_if = "crate::macros::is_default")]
+    pub retry_remote_localities: Option<bool>,
+    /// Avoid the hosts already tried; absent is true.
+    #[serde(skip_serializing_if = "crate::macros::is_default")]
+    pub retry_ignore_previous_hosts: Option<bool>,
+    /// Base interval; absent is 25 ms.
+    #[serde(skip_serializing_if = "crate::macros::is_default")]
+    pub backoff: Option<Duration>,
 }

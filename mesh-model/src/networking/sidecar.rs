@@ -58,14 +58,19 @@ spec! {
         /// Not used.
         pub target_port: u32,
     }
+}
 
-    /// What happens to traffic for unknown destinations.
-    pub struct OutboundTrafficPolicy {
-        /// An empty block is REGISTRY_ONLY.
-        pub mode: OutboundTrafficPolicyMode,
-        /// Not honoured by Istio.
-        pub egress_proxy: Option<Destination>,
-    }
+/// What happens to traffic for unknown destinations.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct OutboundTrafficPolicy {
+    /// An empty block is REGISTRY_ONLY. Always written: an empty block is worth a warning (MODEL-SCAR-16).
+    pub mode: OutboundTrafficPolicyMode,
+    /// Not honoured by Istio.
+    #[serde(skip_serializing_if = "crate::macros::is_default")]
+    pub egress_proxy: Option<Destination>,
 }
 
 spec_enum! {
