@@ -134,7 +134,7 @@ fn valid_objects_of_every_kind_round_trip() {
             let tree = generate::object(&kind, &version);
             let tree =
                 tree.unwrap_or_else(|| panic!("no generator makes a {kind}: add one to generate/mod.rs"));
-            if let Err(fault) = run(24, &tree, round_trip) {
+            if let Err(fault) = run(20, &tree, round_trip) {
                 faults.push(format!("{version} {kind}: {fault}"));
             }
         }
@@ -176,6 +176,6 @@ fn judged(tree: &Value, changes: &[Change]) {
 #[test]
 fn changed_objects_of_every_kind_are_judged() {
     let changes = prop::collection::vec(change(), 1..4);
-    let result = run(900, &(generate::any_object(), changes), |(tree, changes)| judged(tree, changes));
+    let result = run(700, &(generate::any_object(), changes), |(tree, changes)| judged(tree, changes));
     assert_eq!(result, Ok(()));
 }
