@@ -82,6 +82,15 @@ impl Case {
         let loaded = load([Source::new("case", &self.text)], &self.options());
         let by_tree = mesh_model::load_by_tree([Source::new("case", &self.text)], &self.options());
         assert_eq!(loaded, by_tree, "the fast path reads it otherwise: {}", self.headline);
+        let among = self.among_plain();
+        let source = || [Source::new("case", &among)];
+        let (loaded_among, by_tree) =
+            (load(source(), &self.options()), mesh_model::load_by_tree(source(), &self.options()));
+        assert_eq!(
+            loaded_among, by_tree,
+            "the fast path reads it otherwise behind others: {}",
+            self.headline
+        );
         let mut out = String::new();
         for found in &loaded.diagnostics {
             let line = found.to_string();
@@ -91,6 +100,17 @@ impl Case {
             }
         }
         out.trim().to_owned()
+    }
+
+    /// The text behind and before documents in plain form, which share a parser where they can.
+    fn among_plain(&self) -> String {
+        let plain = |number: usize| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata:\n  name: plain-{number}\nspec:\n  address: 10.1.2.{number}\n---\n"
+            )
+        };
+        let before: String = (0..10).map(plain).collect();
+        format!("{before}{}\n---\n{}{}", self.text, plain(10), plain(11))
     }
 
     fn write(&self, told: &str) -> String {

@@ -14,10 +14,11 @@
 
 mod mixed;
 
+use mesh_model::validate::analyze;
 use mesh_model::{LoadState, Options, Source, load};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -93,6 +94,27 @@ fn cost(count: usize) -> Cost {
     cost
 }
 
+/// What analyzing objects takes, and how long.
+fn analysis(count: usize) -> (Cost, Duration) {
+    let text = mixed::objects(count);
+    let loaded = load([Source::new("mixed.yaml", &text)], &Options::default());
+    let (allocations, before) = (COUNT.get(), LIVE.get());
+    PEAK.set(before);
+    let start = Instant::now();
+    let found = analyze(&loaded.objects);
+    let took = start.elapsed();
+    let cost =
+        Cost { allocations: COUNT.get() - allocations, peak: PEAK.get() - before, kept: LIVE.get() - before };
+    println!(
+        "{count:>7} objects analyzed: {:>7.1} ms, {:>9} allocations, {:>7} kB at the peak, {} findings",
+        took.as_secs_f64() * 1000.0,
+        cost.allocations,
+        cost.peak / 1000,
+        found.len(),
+    );
+    (cost, took)
+}
+
 /// Ten times the objects take ten times the allocations and bytes: what a load does for one object does not depend on
 /// the others.
 #[test]
@@ -113,4 +135,24 @@ fn a_hundred_thousand_objects_take_less_than_a_gigabyte() {
         let cost = cost(count);
         assert!(cost.peak < 900_000_000, "{}", cost.peak);
     }
+}
+
+/// Neither do the analyzers compare each object with each other one.
+#[test]
+fn what_analyzing_takes_is_linear() {
+    let (small, large) = (analysis(200).0, analysis(2_000).0);
+    assert!(large.allocations <= small.allocations * 11, "{} {}", small.allocations, large.allocations);
+    assert!(large.peak <= small.peak * 12, "{} {}", small.peak, large.peak);
+}
+
+#[test]
+#[ignore = "takes a minute without optimization"]
+fn analyzing_a_hundred_thousand_objects_takes_ten_times_as_long_as_ten_thousand() {
+    for count in [1_000, 10_000] {
+        analysis(count);
+    }
+    let (small, large) = (analysis(10_000), analysis(100_000));
+    assert!(large.0.peak < 500_000_000, "{}", large.0.peak);
+    // Caches that no longer hold everything cost some more.
+    assert!(large.1 < small.1 * 25, "{:?} {:?}", small.1, large.1);
 }

@@ -28,7 +28,21 @@ static DOCUMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     all.flat_map(|text| text.split("\n---\n").map(str::to_owned).collect::<Vec<_>>()).collect()
 });
 
+/// A text behind and before documents in plain form, which share a parser where they can.
+fn among_plain(text: &str) -> String {
+    let plain = |number: usize| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata:\n  name: plain-{number}\nspec:\n  egress:\n  - hosts:\n    - ./*\n---\n"
+        )
+    };
+    let before: String = (0..10).map(plain).collect();
+    format!("{before}{text}\n---\n{}{}", plain(10), plain(11))
+}
+
 fn everything(text: &str) {
+    let among = among_plain(text);
+    let source = || [Source::new("x.yaml", &among)];
+    assert_eq!(load(source(), &Options::default()), load_by_tree(source(), &Options::default()), "{text}");
     for mut options in [Options::default(), Options::strict()] {
         options.analyze = true;
         let loaded = load([Source::new("x.yaml", text)], &options);

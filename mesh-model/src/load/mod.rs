@@ -195,20 +195,17 @@ impl Loaded {
 /// assert_eq!(found.help.as_deref(), Some("did you mean `gateways`"));
 /// ```
 pub fn load<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options) -> Loaded {
-    load_all(sources.into_iter().collect(), options, fast::read)
+    load_all(sources.into_iter().collect(), options, true)
 }
 
 /// [`load`] without its fast path, for tests that compare the two.
 #[doc(hidden)]
 pub fn load_by_tree<'a>(sources: impl IntoIterator<Item = Source<'a>>, options: &Options) -> Loaded {
-    load_all(sources.into_iter().collect(), options, |_, _| None)
+    load_all(sources.into_iter().collect(), options, false)
 }
 
-/// Reads a document that has an object in plain form.
-type Fast = fn(&str, &Limits) -> Option<fast::Plain>;
-
 #[allow(clippy::needless_pass_by_value, reason = "the list is made for this")]
-fn load_all(sources: Vec<Source<'_>>, options: &Options, fast: Fast) -> Loaded {
+fn load_all(sources: Vec<Source<'_>>, options: &Options, fast: bool) -> Loaded {
     let mut loaded = Loaded::default();
     for (index, source) in sources.iter().enumerate() {
         load_source(index, source, options, fast, &mut loaded);
@@ -265,10 +262,11 @@ fn sort(diagnostics: &mut [Diagnostic]) {
     });
 }
 
-fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: Fast, loaded: &mut Loaded) {
+fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: bool, loaded: &mut Loaded) {
     let name: Arc<str> = source.name.into();
     let chunks = split::chunks(source.text);
     let total = chunks.len();
+    let mut fast = fast.then(|| fast::Reader::new(source.text));
     let mut is_page = false;
     for (document, chunk) in chunks.into_iter().enumerate() {
         let origin = Origin {
@@ -296,18 +294,18 @@ fn load_source(index: usize, source: &Source<'_>, options: &Options, fast: Fast,
             continue;
         }
         let before = loaded.diagnostics.len();
-        load_chunk(&chunk, source.text, &origin, options, fast, loaded);
+        load_chunk(&chunk, source.text, &origin, options, fast.as_mut(), loaded);
         is_page |= document == 0
             && loaded.diagnostics.get(before).is_some_and(|found| found.code == "MODEL-SEED-34");
     }
 }
 
-fn load_chunk(
-    chunk: &split::Chunk<'_>,
+fn load_chunk<'t>(
+    chunk: &split::Chunk<'t>,
     source: &str,
     origin: &Origin,
     options: &Options,
-    fast: Fast,
+    fast: Option<&mut fast::Reader<'t>>,
     loaded: &mut Loaded,
 ) {
     let mut state = LoadState::Clean;
@@ -350,7 +348,7 @@ fn load_chunk(
         recovered(loaded, found);
     }
     let before = loaded.objects.len();
-    if let Some(plain) = fast(&chunk.text, &options.limits) {
+    if let Some(plain) = fast.and_then(|reader| reader.read(chunk, &options.limits)) {
         object::plain(plain, origin, options, loaded);
     } else {
         match tree::parse(&chunk.text, &options.limits) {

@@ -66,15 +66,14 @@ fn documents<'a>(text: &'a str, region: Region, out: &mut Vec<Chunk<'a>>) {
     let Region { from, to, shell } = region;
     let body = text.get(from..to).unwrap_or("");
     let mut start = from;
-    // Nearly every line is passed over by its first byte.
-    for at in line_starts(body) {
-        let Some(rest @ ("---" | "...")) = body.get(at..at + 3) else { continue };
+    for at in three_at_line_start(body) {
+        let rest = body.get(at..at + 3);
         if !is_marker(body.get(at..).unwrap_or("")) {
             continue;
         }
         push(text, start, from + at, shell, out);
         start = from + at;
-        if rest == "..." {
+        if rest == Some("...") {
             let line = memchr::memchr(b'\n', body.get(at..).unwrap_or("").as_bytes());
             start = line.map_or(to, |end| start + end + 1);
         }
@@ -82,10 +81,16 @@ fn documents<'a>(text: &'a str, region: Region, out: &mut Vec<Chunk<'a>>) {
     push(text, start, to, shell, out);
 }
 
-/// Where the lines of `text` begin.
-fn line_starts(text: &str) -> impl Iterator<Item = usize> {
-    let first = (!text.is_empty()).then_some(0);
-    first.into_iter().chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1))
+/// Where lines of `text` begin with `---` or `...`.
+fn three_at_line_start(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let mut found: Vec<usize> =
+        (text.starts_with("---") || text.starts_with("...")).then_some(0).into_iter().collect();
+    for line in [b"\n---", b"\n..."] {
+        found.extend(memchr::memmem::find_iter(bytes, line).map(|at| at + 1));
+    }
+    found.sort_unstable();
+    found
 }
 
 /// True for text that starts with a marker of three characters followed by blank or nothing: YAML ends a document

@@ -8,6 +8,7 @@
 mod access;
 mod current;
 mod free;
+mod reader;
 mod root;
 mod scalar;
 mod strict;
@@ -19,6 +20,8 @@ use crate::kind::{self, Kind, Resolved};
 use crate::meta::ObjectMeta;
 use crate::object::Body;
 use serde::Deserializer;
+
+pub(super) use reader::Reader;
 
 /// An object as it was written: nothing in it needed a repair.
 pub(super) struct Plain {
@@ -40,16 +43,18 @@ struct Document<'t> {
     max_depth: usize,
 }
 
-/// Reads the only object of `text`, if it is in plain form.
-pub(super) fn read(text: &str, limits: &Limits) -> Option<Plain> {
+/// The kind of the object of `text`, if it may be in plain form; what would cost a parser much is not.
+fn may_be_plain(text: &str, limits: &Limits) -> Option<Kind> {
     let kind = kind::by_name(kind_hint(text)?)?;
-    if text.len() > limits.max_document_bytes
-        || !fits(text, limits)
-        || has_alias_or_tag(text)
-        || super::depth::exceeds(text, limits.max_depth)
-    {
-        return None;
-    }
+    let plain = text.len() <= limits.max_document_bytes
+        && fits(text, limits)
+        && !has_alias_or_tag(text)
+        && !super::depth::exceeds(text, limits.max_depth);
+    plain.then_some(kind)
+}
+
+/// Reads the object of this kind that `text` is, if it is in plain form.
+fn read_as(kind: Kind, parser: serde_yaml::Deserializer<'_>, text: &str, limits: &Limits) -> Option<Plain> {
     let check_unknown = kind.is_istio();
     let document = Document {
         text,
@@ -59,16 +64,12 @@ pub(super) fn read(text: &str, limits: &Limits) -> Option<Plain> {
     };
     macro_rules! spec {
         ($ty:ty) => {
-            serde_yaml::Deserializer::from_str(text)
-                .deserialize_map(root::Spec::<$ty>::new(&document))
-                .ok()?
+            parser.deserialize_map(root::Spec::<$ty>::new(&document)).ok()?
         };
     }
     macro_rules! whole {
         ($ty:ty) => {
-            serde_yaml::Deserializer::from_str(text)
-                .deserialize_map(root::Whole::<$ty>::new(&document))
-                .ok()?
+            parser.deserialize_map(root::Whole::<$ty>::new(&document)).ok()?
         };
     }
     let object = by_kind!(kind, spec, whole, return None);

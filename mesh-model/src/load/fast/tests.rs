@@ -1,5 +1,10 @@
 use super::*;
 
+fn read(text: &str, limits: &Limits) -> Option<Plain> {
+    let kind = may_be_plain(text, limits)?;
+    read_as(kind, serde_yaml::Deserializer::from_str(text), text, limits)
+}
+
 fn read_default(text: &str) -> Option<Plain> {
     read(text, &Limits::default())
 }

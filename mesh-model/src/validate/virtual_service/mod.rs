@@ -104,7 +104,7 @@ fn hosts(report: &mut Report<'_>, at: &At<'_>, service: &VirtualService, whole: 
                     .warning("MODEL-TYPE-17", &at, format!("`{}` has upper-case letters", show(host)))
                     .help("write it in lower case, which is how hosts are compared");
             }
-            _ if whole.mesh && host.matches('.').count() == 1 && !host.contains('*') => {
+            _ if whole.mesh && host.bytes().filter(|c| *c == b'.').count() == 1 && !host.contains('*') => {
                 two_labels(report, &at, host);
             }
             _ => {}

@@ -91,7 +91,7 @@ fn repeated<K: Eq + Hash>(
     if rules.len() < 2 {
         return;
     }
-    let mut seen: HashMap<K, usize> = HashMap::new();
+    let mut seen = Seen::new();
     let mut everything: Option<usize> = None;
     for (index, keys) in rules.enumerate() {
         let at = at.index(index);
@@ -112,11 +112,8 @@ fn repeated<K: Eq + Hash>(
         let total = keys.len();
         let mut repeats = Vec::new();
         for (entry, key) in keys.enumerate() {
-            match seen.get(&key) {
-                Some(earlier) => repeats.push((entry, *earlier)),
-                None => {
-                    seen.insert(key, index);
-                }
+            if let Some(earlier) = seen.insert(key, index) {
+                repeats.push((entry, earlier));
             }
         }
         if repeats.len() == total {
@@ -140,6 +137,36 @@ fn repeated<K: Eq + Hash>(
                 )
                 .help("the earlier rule takes these requests; remove the match here");
         }
+    }
+}
+
+/// Entries and the rules they are in. The few that most objects have are compared sooner than hashed.
+struct Seen<K> {
+    few: Vec<(K, usize)>,
+    many: HashMap<K, usize>,
+}
+
+impl<K: Eq + Hash> Seen<K> {
+    const FEW: usize = 4;
+
+    fn new() -> Self {
+        Self { few: Vec::new(), many: HashMap::new() }
+    }
+
+    /// The rule of an earlier entry that is the same; else the entry is kept.
+    fn insert(&mut self, key: K, rule: usize) -> Option<usize> {
+        if let Some((_, earlier)) = self.few.iter().find(|(earlier, _)| *earlier == key) {
+            return Some(*earlier);
+        }
+        if let Some(earlier) = self.many.get(&key) {
+            return Some(*earlier);
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push((key, rule));
+        } else {
+            self.many.insert(key, rule);
+        }
+        None
     }
 }
 
