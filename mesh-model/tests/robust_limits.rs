@@ -226,7 +226,7 @@ fn confined(case: &str) {
     let command = format!("ulimit -v {ROOM} && exec \"$0\" --exact in_confinement --nocapture");
     let mut child =
         Command::new("sh").arg("-c").arg(command).arg(program).env("CONFINED", case).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
