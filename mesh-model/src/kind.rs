@@ -187,7 +187,16 @@ pub(crate) fn resolve(api_version: &str, kind: &str) -> Resolved {
         (same_name && ours && entry.group.ends_with("istio.io"))
             || (near_name && !same_name && entry.group == group)
     });
+    let candidate = candidate.or_else(|| misspelt(group, kind));
     candidate.map_or(Resolved::Unknown, |entry| Resolved::Misspelt(entry.kind.clone()))
+}
+
+/// The kind of Istio's `group` that `kind` is a slip of the keyboard away from.
+fn misspelt(group: &str, kind: &str) -> Option<&'static Entry> {
+    const LIMIT: usize = 2;
+    let of_group = TABLE.iter().filter(|entry| entry.group == group && group.ends_with(".istio.io"));
+    let near = |entry: &&Entry| crate::load::distance(kind, entry.name, LIMIT);
+    of_group.min_by_key(near).filter(|entry| near(entry) <= LIMIT)
 }
 
 /// The kind of that name, whatever its group.

@@ -72,7 +72,7 @@ fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+fn map<'k>(entries: impl IntoIterator<Item = (&'k str, Value)>) -> Value {
     Value::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
@@ -102,10 +102,12 @@ impl Old<'_> {
         };
         let selector = target
             .map(|target| ("selector".to_owned(), map([("matchLabels", map([("app", text(target))]))])));
+        let namespace = (!self.namespace.is_empty()).then(|| ("namespace", text(self.namespace)));
+        let metadata = std::iter::once(("name", Value::String(name))).chain(namespace);
         map([
             ("apiVersion", text("security.istio.io/v1")),
             ("kind", text(kind)),
-            ("metadata", map([("name", Value::String(name)), ("namespace", text(self.namespace))])),
+            ("metadata", map(metadata)),
             ("spec", Value::Map(selector.into_iter().chain(spec).collect())),
         ])
     }

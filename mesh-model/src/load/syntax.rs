@@ -32,6 +32,9 @@ pub(super) fn explain(text: &str, error: &TreeError) -> Syntax {
         |what: &str| context.filter(|(words, _)| words.contains(what)).map(|(_, mark)| mark.unwrap_or(at));
     let found = &error.message;
 
+    if let Some(found) = conflict(text) {
+        return found;
+    }
     if let Some(quote) = of("quoted scalar").filter(|_| found.contains("unexpected")) {
         let mark = char_at(text, quote).unwrap_or('"');
         return place(
@@ -84,6 +87,15 @@ pub(super) fn explain(text: &str, error: &TreeError) -> Syntax {
     let end = last_mark(text);
     let at = if at_end(text, at) { end.min(at) } else { at };
     place(text, at, 1, found.clone(), help)
+}
+
+/// The markers that `git merge` leaves, wherever the parser stumbled over them.
+fn conflict(text: &str) -> Option<Syntax> {
+    let line = text.lines().position(|line| line.starts_with("<<<<<<< "))?;
+    let message = "a merge conflict is left in the text".to_owned();
+    let help =
+        "keep one of the two sides, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`".to_owned();
+    Some(place(text, (line + 1, 1), 7, message, help))
 }
 
 /// What helps against the parser's other complaints.

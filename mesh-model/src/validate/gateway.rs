@@ -52,7 +52,11 @@ fn check_server(report: &mut Report<'_>, at: &At<'_>, server: &Server) {
                 &hosts.index(index),
                 format!("`{}` is not a host: {fault}", show(host)),
             );
-            added.help("write <name>, <namespace>/<name>, or `*` for the name");
+            if let Some((_, rest)) = host.split_once("://") {
+                added.help(format!("write {} without scheme", show(rest.split('/').next().unwrap_or(rest))));
+            } else {
+                added.help("write <name>, <namespace>/<name>, or `*` for the name");
+            }
         }
     }
     match &server.port {

@@ -19,7 +19,7 @@ Exit codes:
 Example:
   mesh-proxy canonicalize old.yaml > new.yaml")]
 pub(super) struct Arguments {
-    /// Files to read.
+    /// Files to read. `-` is standard input.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -27,6 +27,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let mut texts = Vec::new();
     for path in &arguments.files {
+        if path.as_os_str() == "-" {
+            match super::validate::standard_input() {
+                Ok(input) => texts.push((input.name, input.text)),
+                Err(error) => {
+                    complain(&error);
+                    return ExitCode::from(2);
+                }
+            }
+            continue;
+        }
         match std::fs::read_to_string(path) {
             Ok(text) => texts.push((path.display().to_string(), text)),
             Err(error) => {

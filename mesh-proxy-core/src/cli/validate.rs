@@ -130,7 +130,7 @@ fn now() -> Option<Timestamp> {
     i64::try_from(since.as_secs()).ok().map(Timestamp::from_unix_seconds)
 }
 
-fn standard_input() -> Result<SourceText, String> {
+pub(super) fn standard_input() -> Result<SourceText, String> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .take(MAX_INPUT + 1)
@@ -139,7 +139,8 @@ fn standard_input() -> Result<SourceText, String> {
     if bytes.len() as u64 > MAX_INPUT {
         return Err("standard input: more than 256 MiB, check it in parts".to_owned());
     }
-    let text = String::from_utf8(bytes).map_err(|_| "standard input: not UTF-8 text".to_owned())?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| "standard input: not UTF-8 text, encode it as UTF-8".to_owned())?;
     Ok(SourceText { name: "<stdin>".to_owned(), text })
 }
 

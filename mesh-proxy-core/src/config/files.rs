@@ -1,5 +1,6 @@
 //! Reading configuration files.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -75,6 +76,13 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<SourceText>, ConfigError> {
         } else {
             sources.push(read_file(path)?);
         }
+    }
+    if paths.len() > 1 {
+        // A file and its directory, or one file twice, would be objects that hide themselves.
+        let mut seen = HashSet::new();
+        sources.retain(|source| {
+            seen.insert(fs::canonicalize(&source.name).unwrap_or_else(|_| PathBuf::from(&source.name)))
+        });
     }
     Ok(sources)
 }
@@ -164,5 +172,14 @@ mod tests {
         fs::write(&path, [0xff, 0xfe]).expect("written");
         let error = read(&[path]).expect_err("not text");
         assert!(error.to_string().ends_with("not UTF-8 text, save it as UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_given_twice_is_read_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("x.yaml");
+        fs::write(&path, "a: b").expect("written");
+        let sources = read(&[path.clone(), dir.path().to_owned(), path]).expect("readable");
+        assert_eq!(sources.len(), 1);
     }
 }

@@ -12,6 +12,13 @@ impl Decoder<'_, '_> {
             None => self.value.type_name().to_owned(),
         };
         let path = self.path.to_field_path();
+        if let Value::String(text) = self.value
+            && is_placeholder(text)
+        {
+            let message = format!("expected {expected}, found the unexpanded placeholder {found}");
+            self.context.lost(Diagnostic::error("MODEL-DOC-12", path, message).help("fill it in"));
+            return;
+        }
         // `name: [my-name]` is how some authors mark what is to be filled in (MODEL-SEED-11).
         if let (true, Value::List(items)) = (expected.starts_with("a string"), self.value)
             && let [Value::String(text)] = items.as_slice()
@@ -37,6 +44,9 @@ impl Decoder<'_, '_> {
         let help = match expected {
             "a boolean" => "write true or false",
             "a string" => "write one text, in quotes where it has special characters",
+            "a whole number" if found.trim_matches('`').parse::<f64>().is_ok() => {
+                "write it without a fraction or an exponent"
+            }
             "a whole number" | "a number" => "write it in digits, without a unit",
             "a port number" => "write a number of 1..65535",
             _ => "write its fields below it, further in, one `name: value` a line",

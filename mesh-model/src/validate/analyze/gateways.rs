@@ -66,6 +66,9 @@ fn list(report: &mut Report<'_>, at: &At<'_>, names: &[String], hosts: &[String]
             let added = report.error("MODEL-ANA-7", &at, message);
             match other {
                 Some(other) => added.help(format!("there is one in `{other}`, write {other}/{name}")),
+                None if names.len() > 1 => {
+                    added.help("the rules are not used there; create it, or remove it here")
+                }
                 None => added.help("the rules are used nowhere; create it, or write mesh for the sidecars"),
             };
             continue;

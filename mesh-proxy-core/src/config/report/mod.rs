@@ -73,8 +73,10 @@ impl Report {
         self.findings.count(severity)
     }
 
-    /// For a person: each finding with its line of the file and a caret.
-    pub(crate) fn human(&self, styled: bool) -> String {
+    /// For a person: each finding with its line of the file and a caret, and what many objects have in common a few
+    /// times.
+    pub(crate) fn human(mut self, styled: bool) -> String {
+        shorten(&mut self.findings.diagnostics);
         super::render(&self.findings, styled)
     }
 
@@ -87,37 +89,75 @@ impl Report {
     }
 }
 
+/// So often a person is shown one warning or remark.
+const REPEATS: usize = 3;
+
+/// Leaves a few of those that say the same of many objects, and tells at the last of them how many are not shown.
+fn shorten(findings: &mut Vec<Diagnostic>) {
+    type Words = (&'static str, String, Option<String>);
+    let words = |found: &Diagnostic| -> Words { (found.code, found.message.clone(), found.help.clone()) };
+    let mut totals: HashMap<Words, usize> = HashMap::new();
+    for found in findings.iter().filter(|found| !found.is_error()) {
+        *totals.entry(words(found)).or_default() += 1;
+    }
+    // One more is shown rather than counted.
+    totals.retain(|_, total| *total > REPEATS + 1);
+    let mut seen: HashMap<Words, usize> = HashMap::new();
+    findings.retain_mut(|found| {
+        let key = words(found);
+        let Some(total) = totals.get(&key).filter(|_| !found.is_error()) else { return true };
+        let shown = seen.entry(key).or_default();
+        *shown += 1;
+        if *shown == REPEATS {
+            let more = total - REPEATS;
+            let more = format!("{more} more of the same are not shown, `--format json` lists them");
+            let help = found.help.take();
+            found.help = Some(help.map_or_else(|| more.clone(), |help| format!("{help}\n{more}")));
+        }
+        *shown <= REPEATS
+    });
+}
+
 /// What is said about each object without compiling.
 #[derive(Default)]
 struct Said<'f> {
-    places: HashMap<&'f ObjectRef, Vec<&'f [Segment]>>,
+    places: HashMap<&'f ObjectRef, Vec<Word<'f>>>,
     broken: HashSet<&'f ObjectRef>,
 }
+
+/// A place that is spoken of, and how seriously.
+type Word<'f> = (&'f [Segment], Severity);
 
 impl<'f> Said<'f> {
     fn add(&mut self, found: &'f Diagnostic) {
         let Some(object) = &found.object else { return };
         if !found.path.is_empty() {
-            self.places.entry(object).or_default().push(found.path.segments());
+            self.places.entry(object).or_default().push((found.path.segments(), found.severity));
         }
         if found.is_error() {
             self.broken.insert(object);
         }
     }
 
-    /// That a broken object is left out needs no line of its own, and neither does a second word on one field.
+    /// That a broken object is left out needs no line of its own, and neither does a second word on one field. A remark
+    /// does not stand for a warning, nor a warning on one field for what is said of all around it.
     fn covers(&self, issue: &Issue) -> bool {
         let path = issue.path.segments();
         if path.is_empty() {
             return self.broken.contains(&issue.object);
         }
-        self.speaks_of(&issue.object, path)
+        self.places.get(&issue.object).is_some_and(|places| {
+            places.iter().any(|(place, severity)| {
+                (path.starts_with(place) && *severity >= issue.severity)
+                    || (place.starts_with(path) && *severity == Severity::Error)
+            })
+        })
     }
 
     fn speaks_of(&self, object: &ObjectRef, path: &[Segment]) -> bool {
         let places = self.places.get(object);
         places.is_some_and(|places| {
-            places.iter().any(|place| place.starts_with(path) || path.starts_with(place))
+            places.iter().any(|(place, _)| place.starts_with(path) || path.starts_with(place))
         })
     }
 }
