@@ -110,7 +110,8 @@ fn unsound_providers_authz_ext_03_04_05() {
             "two kinds",
         ),
     ] {
-        let world = World::new(&[mesh(&[&provider]), custom("a", name, "/a")]);
+        // Istio admits few of them (`MODEL-MESH-8`).
+        let world = World::unvalidated(&[mesh(&[&provider]), custom("a", name, "/a")]);
         assert_eq!(ask(&world, Some("/a")), format!("bad {name}"), "{provider}");
         assert_eq!(ask(&world, Some("/b")), "allowed", "{provider}");
         let said = world.says(&["error: AuthorizationPolicy default/a: spec.provider", words]);
