@@ -43,6 +43,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, out: &mut Vec<St
             | "$defs"
             | "title"
             | "description"
+            | "default"
             | "format"
             | "markdownEnumDescriptions"
             | "then" => {}
@@ -157,6 +158,8 @@ pub(crate) fn check_schema(root: &Value, schema: &Value) {
             "$ref" => {
                 resolve(root, rule);
             }
+            // What an absent member means.
+            "default" => assert!(!rule.is_null() && !rule.is_object(), "{schema}"),
             "title" | "description" | "format" => {
                 let text = rule.as_str().unwrap();
                 assert!(!text.is_empty() && !text.contains("MODEL-") && !text.contains("[`"), "{text}");

@@ -118,7 +118,7 @@ fn unsound_providers_authz_ext_03_04_05() {
         assert!(said, "{provider}: {:?}", world.issues());
     }
     let twice = mesh(&[&http("opa", SERVICE), &grpc("opa", SERVICE)]);
-    let world = World::new(&[twice, custom("a", "opa", "/a")]);
+    let world = World::unvalidated(&[twice, custom("a", "opa", "/a")]);
     assert_eq!(ask(&world, Some("/a")), "bad opa");
     assert!(world.says(&["error: ConfigMap istio-system/istio: data{mesh}", "`opa` is defined twice"]));
 }
