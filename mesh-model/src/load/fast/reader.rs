@@ -145,9 +145,7 @@ mod tests {
         for odd in [
             format!("---\n{flow}\nkind: Sidecar\n"),
             format!("--- {flow}\nkind: Sidecar\n"),
-            format!(
-                "---\n{{\napiVersion: networking.istio.io/v1,\nkind: Sidecar, metadata: {{name: a}}, spec: {{egress: []}}\n}}\nkind: Sidecar\n"
-            ),
+            "---\n{\napiVersion: networking.istio.io/v1,\nkind: Sidecar, metadata: {name: a}, spec: {egress: []}\n}\nkind: Sidecar\n".to_owned(),
             format!("---\n  {indented}\nkind: Sidecar\n"),
             format!("---\n{}%YAML 1.1\n", object(1)),
             format!("---\n{}}}\n", object(1)),
