@@ -99,7 +99,7 @@ impl<'o> Conflicts<'o> {
             let Some(other) = self.objects.get(other) else { continue };
             let (at, named) = (hosts.index(number), other.reference());
             if wider {
-                // DIFFERENCE: MODEL-ANA-10. Istio calls this an error too, but both rules are in force: each name has
+                // DIFFERENCE: MODEL-ANA-10: Istio calls this an error too, but both rules are in force: each name has
                 // the rules of the most specific host (ROUTE-APPLY-22).
                 report.info(
                     "MODEL-ANA-10",

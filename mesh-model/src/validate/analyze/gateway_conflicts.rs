@@ -78,7 +78,7 @@ impl<'o> GatewayConflicts<'o> {
             let server = list.index(number);
             let hosts = server.field("hosts");
             if protocol.is_some_and(Protocol::is_http) {
-                // DIFFERENCE: MODEL-ANA-18. Istio calls this an error too, but plain HTTP servers are merged, and no
+                // DIFFERENCE: MODEL-ANA-18: Istio calls this an error too, but plain HTTP servers are merged, and no
                 // host is lost.
                 report
                     .info("MODEL-ANA-18", &hosts.index(host), message)
