@@ -300,7 +300,8 @@ fn the_example_is_clean() {
         .filter(|found| found.severity > Severity::Info)
         .map(|found| format!("{} {}", found.code, found.path))
         .collect();
-    assert_eq!(bad, ["MODEL-ANA-6 spec.http[2].route[0].destination.subset"]);
+    // The missing subset is meant, and the annotation of its object says so.
+    assert!(bad.is_empty(), "{bad:?}");
     assert!(loaded.objects.iter().all(|object| object.state == LoadState::Clean));
 }
 
