@@ -1,38 +1,20 @@
-//! Secrets that Gateways name (MODEL-ANA-17, MODEL-RES-40, MODEL-RES-41, MODEL-PIT-20).
+//! Secrets that Gateways name (MODEL-ANA-17, MODEL-K8S-6, MODEL-RES-40, MODEL-RES-41, MODEL-PIT-20).
 
 use super::gateway_pods::GatewayPods;
 use crate::common::{ServerTlsMode, ServerTlsSettings};
 use crate::kubernetes::Secret;
 use crate::networking::Gateway;
+use crate::networking::gateway::Server;
 use crate::object::Object;
+use crate::resolve::{Credential, server_hosts};
 use crate::validate::report::{At, Report, show};
-use std::collections::HashMap;
+use crate::validate::secret::ServerNames;
+use std::collections::{BTreeSet, HashMap};
 
 const CODE: &str = "MODEL-ANA-17";
 
-/// A Secret by its reference.
-#[derive(Clone, Copy)]
-struct Credential<'c> {
-    /// Absent is the namespace of the gateway's pods.
-    namespace: Option<&'c str>,
-    name: &'c str,
-}
-
-impl<'c> Credential<'c> {
-    /// `None` for what is no Secret, such as a ConfigMap or the workload's own certificate.
-    fn read(text: &'c str) -> Option<Self> {
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("kubernetes" | "kubernetes-gateway", rest)) => rest,
-            Some(_) => return None,
-        };
-        let (namespace, name) = match rest.split_once('/') {
-            Some((namespace, name)) => (Some(namespace), name),
-            None => (None, rest),
-        };
-        (!name.is_empty()).then_some(Self { namespace, name })
-    }
-}
+/// Namespace and name of a Secret; no namespace when nobody knows it.
+type Place<'p> = (&'p str, &'p str);
 
 /// What a Secret is needed for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,10 +49,11 @@ impl<'o> Secrets<'o> {
     }
 
     pub(super) fn check(&self, report: &mut Report<'_>, gateway: &Gateway, pods: &GatewayPods<'_>) {
+        // Where no Secret is given, they are known to somebody else.
         if self.by_name.is_empty() {
             return;
         }
-        let namespaces: Vec<&str> = pods.of(gateway).namespaces.iter().copied().collect();
+        let homes = &pods.of(gateway).namespaces;
         let spec = At::OBJECT.field("spec");
         let servers = spec.field("servers");
         for (number, server) in gateway.servers.iter().enumerate() {
@@ -81,47 +64,77 @@ impl<'o> Secrets<'o> {
             ) {
                 continue;
             }
-            let server = servers.index(number);
-            let at = server.field("tls");
-            let single = at.field("credentialName");
-            self.one(report, &single, &tls.credential_name, &namespaces, Need::Certificate);
-            let list = at.field("credentialNames");
+            let at = servers.index(number);
+            let at_tls = at.field("tls");
+            let single = at_tls.field("credentialName");
+            let list = at_tls.field("credentialNames");
+            let mut certificates = self.one(report, &single, &tls.credential_name, homes, Need::Certificate);
             for (number, name) in tls.credential_names.iter().enumerate() {
-                self.one(report, &list.index(number), name, &namespaces, Need::Certificate);
+                certificates.extend(self.one(report, &list.index(number), name, homes, Need::Certificate));
             }
-            let ca = at.field("caCertCredentialName");
-            self.one(report, &ca, &tls.ca_cert_credential_name, &namespaces, Need::Ca);
-            self.client_ca(report, &single, tls, &namespaces);
+            for place in certificates {
+                self.hosts(report, &at, server, place);
+            }
+            let ca = at_tls.field("caCertCredentialName");
+            self.one(report, &ca, &tls.ca_cert_credential_name, homes, Need::Ca);
+            self.client_ca(report, &single, tls, homes);
         }
     }
 
-    /// One reference, in each namespace where the gateway has pods.
-    fn one(&self, report: &mut Report<'_>, at: &At<'_>, text: &str, pods: &[&str], need: Need) {
-        let Some(credential) = Credential::read(text) else { return };
-        let name = credential.name;
-        let named = self.named(name);
-        let places: Vec<&str> = credential.namespace.map_or_else(|| pods.to_vec(), |only| vec![only]);
-        if places.is_empty() && named.is_empty() {
-            let message = format!("there is no Secret `{}` in any namespace (IST0101)", show(name));
-            report.error(CODE, at, message).help("create it in the namespace of the gateway's pods");
-            return;
+    /// Where a Secret is looked for: in each namespace where the gateway has pods, or, when nobody knows them, where
+    /// the only one of its name is. None for what is no Secret, such as a ConfigMap or the workload's own certificate.
+    fn places<'p>(&self, text: &'p str, homes: &BTreeSet<&'p str>) -> BTreeSet<Place<'p>>
+    where
+        'o: 'p,
+    {
+        let place = |home: &'p str| match Credential::parse(text, home) {
+            Credential::Secret { namespace, name } => Some((namespace, name)),
+            _ => None,
+        };
+        if !homes.is_empty() {
+            return homes.iter().copied().filter_map(place).collect();
         }
-        for place in places {
+        // A namespace cannot be empty, so that an empty one is what the text does not name.
+        match place("") {
+            Some(("", name)) => match self.named(name) {
+                [(only, _)] => BTreeSet::from([(*only, name)]),
+                [] => BTreeSet::from([("", name)]),
+                _ => BTreeSet::new(),
+            },
+            named => named.into_iter().collect(),
+        }
+    }
+
+    /// Checks one reference; returns where the Secret was found.
+    fn one<'p>(
+        &self,
+        report: &mut Report<'_>,
+        at: &At<'_>,
+        text: &'p str,
+        homes: &BTreeSet<&'p str>,
+        need: Need,
+    ) -> Vec<Place<'p>>
+    where
+        'o: 'p,
+    {
+        let mut found = Vec::new();
+        for (place, name) in self.places(text, homes) {
             let Some(secret) = self.get(place, name) else {
-                let message = format!(
-                    "there is no Secret `{}` in the namespace `{}` (IST0101)",
-                    show(name),
-                    show(place)
-                );
+                let within = match place {
+                    "" => "in any namespace".to_owned(),
+                    _ => format!("in the namespace `{}`", show(place)),
+                };
+                let message = format!("there is no Secret `{}` {within} (IST0101)", show(name));
                 let added = report.error(CODE, at, message);
-                match (named.first(), credential.namespace) {
-                    (Some((other, _)), None) => added.help(format!(
+                match self.named(name).first() {
+                    Some((other, _)) if homes.contains(place) => added.help(format!(
                         "there is one in `{other}`, but it is read from where the gateway's pods are; put it there"
                     )),
-                    (Some((other, _)), Some(_)) => added.help(format!("there is one in `{other}`")),
-                    (None, _) => added.help("connections are refused until it is there; create it"),
+                    Some((other, _)) => added.help(format!("there is one in `{other}`")),
+                    None if place.is_empty() => added.help("create it in the namespace of the gateway's pods"),
+                    None => added.help("connections are refused until it is there; create it"),
                 };
-                return;
+                return found;
             };
             let usable = match need {
                 Need::Certificate => has(secret, &["cert", "key"]) || has(secret, &["tls.crt", "tls.key"]),
@@ -137,35 +150,60 @@ impl<'o> Secrets<'o> {
                 let message =
                     format!("the Secret `{}` of `{}` has no {what} (IST0161)", show(name), show(place));
                 report.error(CODE, at, message).help(format!("it must have {keys} with PEM text"));
-                return;
+                return found;
             }
+            found.push((place, name));
         }
+        found
     }
 
     /// The CA of client certificates: in the Secret itself, or in the one named `<name>-cacert`.
-    fn client_ca(&self, report: &mut Report<'_>, at: &At<'_>, tls: &ServerTlsSettings, pods: &[&str]) {
+    fn client_ca(
+        &self,
+        report: &mut Report<'_>,
+        at: &At<'_>,
+        tls: &ServerTlsSettings,
+        homes: &BTreeSet<&str>,
+    ) {
         if tls.mode == ServerTlsMode::Simple
             || !tls.ca_cert_credential_name.is_empty()
             || !tls.ca_certificates.is_empty()
         {
             return;
         }
-        let Some(credential) = Credential::read(&tls.credential_name) else { return };
-        let places: Vec<&str> = credential.namespace.map_or_else(|| pods.to_vec(), |only| vec![only]);
-        for place in places {
-            let Some(secret) = self.get(place, credential.name) else { continue };
-            let beside = format!("{}-cacert", credential.name);
+        for (place, name) in self.places(&tls.credential_name, homes) {
+            let Some(secret) = self.get(place, name) else { continue };
+            let beside = format!("{name}-cacert");
             if has_ca(secret) || self.get(place, &beside).is_some_and(has_ca) {
                 continue;
             }
             let message = format!(
                 "the Secret `{}` of `{}` has no CA for the clients' certificates (IST0161)",
-                show(credential.name),
+                show(name),
                 show(place)
             );
             let help = format!("add `ca.crt` to it, or to a Secret `{}`", show(&beside));
             report.error(CODE, at, message).help(help);
             return;
+        }
+    }
+
+    /// MODEL-K8S-6: hosts that clients do not accept the certificate for.
+    fn hosts(&self, report: &mut Report<'_>, at: &At<'_>, server: &Server, (namespace, name): Place<'_>) {
+        let Some(names) = self.get(namespace, name).and_then(ServerNames::of) else { return };
+        let at = at.field("hosts");
+        for (index, host) in server_hosts(&server.hosts, report.namespace()).into_iter().enumerate() {
+            if host.host == "*" || names.covers(&host.host) {
+                continue;
+            }
+            let message = format!(
+                "the certificate in the Secret {namespace}/{name} is not for `{}`, but for {}",
+                show(&host.host),
+                names.shown()
+            );
+            report
+                .warning("MODEL-K8S-6", &at.index(index), message)
+                .help("clients refuse it; put a certificate for the host there");
         }
     }
 }

@@ -10,7 +10,6 @@ mod claim_routes;
 mod claims;
 mod conditions;
 mod conflicts;
-mod credentials;
 mod default_deny;
 mod delegates;
 mod destination_hosts;
@@ -67,7 +66,7 @@ use index::Index;
 /// | a subset whose labels no endpoint of the service has | `MODEL-ANA-14` | IST0173 |
 /// | a Gateway that selects no pod, or a port that no Service of its pods has | `MODEL-ANA-15` | IST0101, IST0162 |
 /// | one certificate in two Gateways of the same pods | `MODEL-ANA-16` | IST0138 |
-/// | a Secret that does not exist where the gateway's pods are, or is of no use | `MODEL-ANA-17` | IST0101, IST0161 |
+/// | a Secret that is not where the gateway's pods are, or is of no use | `MODEL-ANA-17` | IST0101, IST0161 |
 /// | two Gateways with one host on one port | `MODEL-ANA-18` | IST0145 |
 /// | two ServiceEntries that disagree about the protocol of a port | `MODEL-ANA-20` | IST0177 |
 /// | two Sidecars for one namespace | `MODEL-ANA-22` | IST0111 |
@@ -76,7 +75,6 @@ use index::Index;
 /// | access logging without provider, a provider of the type lightstep | `MODEL-ANA-24` | IST0157, IST0002 |
 /// | a network of a cluster that does not exist | `MODEL-ANA-37` | IST0126 |
 /// | a certificate that is not for the hosts of its server | `MODEL-K8S-6` | |
-/// | a Secret beside the Gateway instead of beside the gateway's pods | `MODEL-RES-41` | |
 /// | a patch that has no effect | `MODEL-EF-11` | IST0152, IST0153, IST0154 |
 /// | a patch that depends on the order of EnvoyFilters | `MODEL-EF-12` | IST0151, IST0155 |
 /// | an AuthorizationPolicy that nobody enforces | `MODEL-ANA-25` | IST0127 |
@@ -171,7 +169,6 @@ pub fn analyze(objects: &[Object]) -> Vec<Diagnostic> {
 /// Like [`analyze`], for another cluster domain or root namespace. A root namespace in the mesh configuration wins.
 pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> {
     let index = Index::new(objects, settings);
-    let credentials = credentials::Credentials::new(&index);
     let mut patches = envoy_filters::Patches::default();
     let mut applied = applied::Applied::new(&index);
     let mut routing = routing::Routing::new(&index, settings, &applied.services);
@@ -181,7 +178,6 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
         let mut report = Report::new(object, settings);
         routing.report(at, &mut report);
         match &object.body {
-            Body::Gateway(gateway) => credentials.check(&mut report, gateway),
             Body::ConfigMap(config) => networks::check(&mut report, config, &index),
             Body::EnvoyFilter(filter) => patches.check(&mut report, filter),
             Body::Telemetry(spec) => telemetry::check(&mut report, at, spec, &providers, objects),
