@@ -69,7 +69,7 @@ fn finding(found: &Diagnostic) -> Finding<'_> {
     let line = found.origin.as_ref().map(|origin| Place { line: origin.line, column: 1 });
     Finding {
         code: found.code,
-        istio_code: istio_code(&found.message),
+        istio_code: istio_code(found),
         severity: found.severity.to_string(),
         object: found.object.as_ref().map(|object| Object {
             kind: object.kind.as_str(),

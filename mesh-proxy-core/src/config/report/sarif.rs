@@ -206,7 +206,7 @@ impl Report {
         for found in self.diagnostics() {
             let known = found_rules.entry(found.code).or_insert((found.severity, None));
             known.0 = known.0.max(found.severity);
-            known.1 = known.1.or(istio_code(&found.message));
+            known.1 = known.1.or(istio_code(found));
         }
         let index: HashMap<&str, usize> =
             found_rules.keys().enumerate().map(|(index, code)| (*code, index)).collect();
