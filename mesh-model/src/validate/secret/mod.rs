@@ -1,16 +1,16 @@
 //! Secret (MODEL-K8S-5, MODEL-K8S-6). No message shows what a secret holds.
 
-mod der;
 #[cfg(test)]
 mod tests;
+mod x509;
 
 use super::report::{At, Report, show};
 use crate::kubernetes::Secret;
 use base64::Engine as _;
-use der::{Certificate, PublicKey};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::BTreeMap;
+use x509::{Certificate, PublicKey};
 
 const CODE: &str = "MODEL-K8S-5";
 
@@ -103,21 +103,26 @@ fn certificates(text: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     all.ok().filter(|all| !all.is_empty())
 }
 
-/// Reports what is wrong with certificates; true when nothing is.
-fn chain(report: &mut Report<'_>, at: &At<'_>, text: &[u8]) -> bool {
+/// Reports what is wrong with certificates; the first of them when nothing is.
+fn chain(report: &mut Report<'_>, at: &At<'_>, text: &[u8]) -> Option<Certificate> {
     let fault = if text.is_empty() {
         "the value is empty (IST0161)"
     } else {
-        match certificates(text) {
-            None => "there is no certificate in PEM in it (IST0161)",
-            Some(found) if found.iter().any(|der| Certificate::parse(der).is_none()) => {
-                "a certificate in it cannot be read (IST0161)"
-            }
-            Some(found) => {
-                for certificate in found.iter().filter_map(|der| Certificate::parse(der)) {
-                    validity(report, at, &certificate);
+        let all = certificates(text);
+        let parsed: Option<Vec<Certificate>> =
+            all.iter().flatten().map(|der| Certificate::parse(der)).collect();
+        match parsed {
+            _ if all.is_none() => "there is no certificate in PEM in it (IST0161)",
+            None => "a certificate in it cannot be read (IST0161)",
+            Some(parsed) => {
+                for (number, certificate) in parsed.iter().enumerate() {
+                    let which = match parsed.len() {
+                        1 => "the certificate".to_owned(),
+                        all => format!("certificate {} of {all}", number + 1),
+                    };
+                    validity(report, at, certificate, &which);
                 }
-                return true;
+                return parsed.into_iter().next();
             }
         }
     };
@@ -125,16 +130,16 @@ fn chain(report: &mut Report<'_>, at: &At<'_>, text: &[u8]) -> bool {
         .error(CODE, at, fault)
         .help("put a text that begins with -----BEGIN CERTIFICATE----- here")
         .at_key();
-    false
+    None
 }
 
 /// MODEL-K8S-6, when the time is known.
-fn validity(report: &mut Report<'_>, at: &At<'_>, certificate: &Certificate<'_>) {
+fn validity(report: &mut Report<'_>, at: &At<'_>, certificate: &Certificate, which: &str) {
     let Some(now) = report.settings.now else { return };
     let fault = if certificate.not_after < now {
-        format!("the certificate expired on {}", certificate.not_after)
+        format!("{which} expired on {}", certificate.not_after)
     } else if certificate.not_before > now {
-        format!("the certificate is not valid before {}", certificate.not_before)
+        format!("{which} is not valid before {}", certificate.not_before)
     } else {
         return;
     };
@@ -142,7 +147,7 @@ fn validity(report: &mut Report<'_>, at: &At<'_>, certificate: &Certificate<'_>)
 }
 
 fn pair(report: &mut Report<'_>, certificate: &At<'_>, text: &[u8], key: &At<'_>, private: &[u8]) {
-    let good = chain(report, certificate, text);
+    let leaf = chain(report, certificate, text);
     let parsed = PrivateKeyDer::from_pem_slice(private).ok();
     let Some(public) = parsed.as_ref().and_then(public_half) else {
         let fault = if private.is_empty() {
@@ -156,9 +161,7 @@ fn pair(report: &mut Report<'_>, certificate: &At<'_>, text: &[u8], key: &At<'_>
             .at_key();
         return;
     };
-    let leaf = certificates(text).filter(|_| good);
-    let leaf = leaf.as_ref().and_then(|all| all.first()).and_then(|der| Certificate::parse(der));
-    if leaf.is_some_and(|leaf| !leaf.key.fits(public)) {
+    if leaf.is_some_and(|leaf| !leaf.key.fits(&public)) {
         report
             .error(CODE, key, "the key does not belong to the first certificate (IST0161)")
             .help("put the key of that certificate here, and the certificates in order: the server's first")
@@ -166,19 +169,17 @@ fn pair(report: &mut Report<'_>, certificate: &At<'_>, text: &[u8], key: &At<'_>
     }
 }
 
-fn public_half<'k>(key: &'k PrivateKeyDer<'_>) -> Option<PublicKey<'k>> {
+fn public_half(key: &PrivateKeyDer<'_>) -> Option<PublicKey> {
     match key {
-        PrivateKeyDer::Pkcs1(key) => der::pkcs1(key.secret_pkcs1_der()),
-        PrivateKeyDer::Sec1(key) => der::sec1(key.secret_sec1_der()),
-        PrivateKeyDer::Pkcs8(key) => der::pkcs8(key.secret_pkcs8_der()),
+        PrivateKeyDer::Pkcs1(key) => x509::pkcs1(key.secret_pkcs1_der()),
+        PrivateKeyDer::Sec1(key) => x509::sec1(key.secret_sec1_der()),
+        PrivateKeyDer::Pkcs8(key) => x509::pkcs8(key.secret_pkcs8_der()),
         _ => None,
     }
 }
 
 /// The certificate that a server shows: what it is valid for, as far as a client checks.
-pub(super) struct ServerNames {
-    certificates: Vec<CertificateDer<'static>>,
-}
+pub(super) struct ServerNames(Certificate);
 
 impl ServerNames {
     /// The first pair of a secret; `None` when there is none that can be read.
@@ -187,23 +188,19 @@ impl ServerNames {
         let value = PAIRS.iter().find_map(|(certificate, key)| {
             values.contains_key(key).then(|| values.get(certificate)?.as_deref()).flatten()
         })?;
-        let certificates = certificates(value)?;
-        Certificate::parse(certificates.first()?)?;
-        Some(Self { certificates })
+        Certificate::parse(certificates(value)?.first()?).map(Self)
     }
 
     /// True when a client that asks for `host` accepts the certificate.
     pub(super) fn covers(&self, host: &str) -> bool {
-        let leaf = self.certificates.first().and_then(|der| Certificate::parse(der));
-        leaf.is_some_and(|leaf| leaf.covers(host))
+        self.0.covers(host)
     }
 
     /// Whom it is for, for a message.
     pub(super) fn shown(&self) -> String {
-        let leaf = self.certificates.first().and_then(|der| Certificate::parse(der));
-        let Some(leaf) = leaf else { return String::new() };
-        let names = leaf.dns_names.iter().map(|name| show(name));
-        let all: Vec<String> = names.chain(leaf.addresses.iter().map(ToString::to_string)).take(5).collect();
+        let names = self.0.dns_names.iter().map(|name| show(name));
+        let all: Vec<String> =
+            names.chain(self.0.addresses.iter().map(ToString::to_string)).take(5).collect();
         all.join(", ")
     }
 }

@@ -103,6 +103,9 @@ fn times_are_compared_only_when_given_model_k8s_6() {
     assert!(
         expired[0].starts_with("warning[MODEL-K8S-6] stringData{tls.crt}: the certificate expired on 2036-")
     );
+    let chain = secret("", &[("cert", &format!("{SHOP}{RSA}")), ("key", SHOP_KEY)]);
+    let both = told(chain, &at("2090-01-01T00:00:00Z"));
+    assert!(both[1].contains("stringData{cert}: certificate 2 of 2 expired on 2036-"), "{both:?}");
     let early = told(pair(), &at("2020-01-01T00:00:00Z"));
     assert!(early[0].contains("the certificate is not valid before 2026-"), "{early:?}");
 }
@@ -131,7 +134,7 @@ fn no_cut_or_flipped_certificate_panics() {
         for value in [0x00, 0x30, 0x80, 0x84, 0xff] {
             let old = std::mem::replace(&mut bytes[place], value);
             let _ = Certificate::parse(&bytes);
-            let _ = (der::pkcs1(&bytes), der::sec1(&bytes), der::pkcs8(&bytes));
+            let _ = (x509::pkcs1(&bytes), x509::sec1(&bytes), x509::pkcs8(&bytes));
             bytes[place] = old;
         }
     }
