@@ -74,7 +74,7 @@ const MODES: &[&str] = &["REDIRECT", "TPROXY", "NONE"];
 const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameZone", "PreferSameNode"];
 const STATS: &str = "write proxyStatsMatcher in proxy.istio.io/config";
 
-static TABLE: [Known; 71] = [
+static TABLE: [Known; 72] = [
     deprecated("alpha.istio.io/canonical-serviceaccounts", SERVICE, Form::Free, "remove it"),
     deprecated("alpha.istio.io/kubernetes-serviceaccounts", SERVICE, Form::Free, "remove it"),
     known("ambient.istio.io/bypass-inbound-capture", POD, Form::Bool),
@@ -82,7 +82,7 @@ static TABLE: [Known; 71] = [
     known("ambient.istio.io/redirection", POD, Form::Free),
     known("ambient.istio.io/waypoint-inbound-binding", GATEWAY, Form::Free),
     known("galley.istio.io/analyze-suppress", ANY, Form::Free),
-    known("gateway.istio.io/controller-version", GATEWAY, Form::Free),
+    known("gateway.istio.io/controller-version", ANY, Form::Free),
     known("gateway.istio.io/name-override", GATEWAY, Form::Free),
     known("gateway.istio.io/service-account", GATEWAY, Form::Free),
     known("inject.istio.io/templates", POD, Form::Free),
@@ -128,7 +128,7 @@ static TABLE: [Known; 71] = [
         "write discoveryAddress in proxy.istio.io/config",
     ),
     known("sidecar.istio.io/enableCoreDump", POD, Form::Bool),
-    known("sidecar.istio.io/extraStatTags", POD, Form::Free),
+    deprecated("sidecar.istio.io/extraStatTags", POD, Form::Free, "write tagOverrides in a Telemetry"),
     deprecated("sidecar.istio.io/inject", POD, Form::Bool, "write it as a label"),
     known("sidecar.istio.io/interceptionMode", POD, Form::OneOf(MODES)),
     known("sidecar.istio.io/logLevel", POD, Form::Free),
@@ -140,8 +140,14 @@ static TABLE: [Known; 71] = [
     known("sidecar.istio.io/proxyMemory", POD, Form::Free),
     known("sidecar.istio.io/proxyMemoryLimit", POD, Form::Free),
     known("sidecar.istio.io/rewriteAppHTTPProbers", POD, Form::Bool),
-    known("sidecar.istio.io/statsCompression", POD, Form::Bool),
+    deprecated(
+        "sidecar.istio.io/statsCompression",
+        POD,
+        Form::Bool,
+        "write statsCompression in proxy.istio.io/config",
+    ),
     known("sidecar.istio.io/statsEvictionInterval", POD, Form::Free),
+    known("sidecar.istio.io/statsFlushInterval", POD, Form::Free),
     known("sidecar.istio.io/statsHistogramBuckets", POD, Form::Free),
     deprecated("sidecar.istio.io/statsInclusionPrefixes", POD, Form::Free, STATS),
     deprecated("sidecar.istio.io/statsInclusionRegexps", POD, Form::Free, STATS),
