@@ -61,4 +61,22 @@ macro_rules! not_empty_text {
     };
 }
 
-pub(crate) use {not_empty_text, spec, spec_enum};
+/// A function for `deserialize_with`: a list that may be left out, and must have an item when it is not.
+macro_rules! not_empty_list {
+    ($name:ident, $code:literal, $help:literal) => {
+        fn $name<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+        where
+            D: serde::Deserializer<'de>,
+            T: serde::Deserialize<'de>,
+        {
+            let list = <Vec<T> as serde::Deserialize>::deserialize(deserializer)?;
+            if list.is_empty() {
+                let message = concat!($code, ": the list is present but empty\n", $help);
+                return Err(serde::de::Error::custom(message));
+            }
+            Ok(list)
+        }
+    };
+}
+
+pub(crate) use {not_empty_list, not_empty_text, spec, spec_enum};

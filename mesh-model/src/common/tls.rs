@@ -1,6 +1,8 @@
 //! TLS settings of servers (Gateway, Sidecar) and of clients (DestinationRule).
 
-use crate::macros::{spec, spec_enum};
+use crate::macros::{not_empty_list, spec, spec_enum};
+
+not_empty_list!(not_empty, "MODEL-STLS-7", "remove the field, or name a certificate in it");
 
 spec_enum! {
     /// How a server treats TLS.
@@ -67,10 +69,12 @@ spec! {
         /// Secret in the gateway pod's namespace (MODEL-RES-40).
         pub credential_name: String,
         /// An RSA and an ECDSA pair.
+        #[serde(deserialize_with = "not_empty")]
         pub credential_names: Vec<String>,
         /// Secret or ConfigMap with the CA; beats the CA of `credentialName`.
         pub ca_cert_credential_name: String,
         /// One or two pairs by path.
+        #[serde(deserialize_with = "not_empty")]
         pub tls_certificates: Vec<TlsCertificate>,
         /// Accepted identities of the client.
         pub subject_alt_names: Vec<String>,

@@ -1,7 +1,7 @@
 //! AuthorizationPolicy: who may do what.
 
 use crate::common::{PolicySelector, TargetRef};
-use crate::macros::{spec, spec_enum};
+use crate::macros::{not_empty_list, spec, spec_enum};
 
 spec! {
     /// `spec` of an AuthorizationPolicy.
@@ -128,15 +128,5 @@ spec_enum! {
     }
 }
 
-/// A list that is written must not be empty: `from: []` reads like "from nobody" and would mean "from anybody".
-fn not_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: serde::Deserialize<'de>,
-{
-    let list = <Vec<T> as serde::Deserialize>::deserialize(deserializer)?;
-    if list.is_empty() {
-        return Err(serde::de::Error::custom("MODEL-AP-6: the list is present but empty"));
-    }
-    Ok(list)
-}
+// `from: []` reads like "from nobody" and would mean "from anybody".
+not_empty_list!(not_empty, "MODEL-AP-6", "remove the field, or name what it is to match");

@@ -77,8 +77,15 @@ pub(in crate::load) struct DecodeError {
 }
 
 /// Ids that types put in front of their messages.
-const CODES: &[&str] =
-    &["MODEL-TYPE-12", "MODEL-AP-6", "MODEL-PA-2", "MODEL-RA-2", "MODEL-RA-3", "MODEL-WASM-3"];
+const CODES: &[&str] = &[
+    "MODEL-TYPE-12",
+    "MODEL-STLS-7",
+    "MODEL-AP-6",
+    "MODEL-PA-2",
+    "MODEL-RA-2",
+    "MODEL-RA-3",
+    "MODEL-WASM-3",
+];
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
@@ -91,7 +98,6 @@ impl de::Error for DecodeError {
             .unwrap_or_else(|| ("MODEL-TYPE-18", text.clone()));
         let usual = match code {
             "MODEL-TYPE-12" => "keep one of the three",
-            "MODEL-AP-6" => "remove the field, or name what it is to match",
             _ if text.contains("time") => "write a time such as 2024-05-01T12:00:00Z",
             _ => "write a value of the kind that is expected",
         };
