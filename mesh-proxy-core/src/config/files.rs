@@ -23,6 +23,8 @@ pub(crate) struct ConfigError {
 #[derive(Debug)]
 enum Problem {
     Read(io::Error),
+    /// The line with the first byte that is none of a text.
+    NotText(usize),
     NoFiles,
 }
 
@@ -37,9 +39,11 @@ impl fmt::Display for ConfigError {
                 io::ErrorKind::PermissionDenied => {
                     write!(f, "config `{path}`: permission denied, make it readable for this user")
                 }
-                io::ErrorKind::InvalidData => write!(f, "config `{path}`: not UTF-8 text, save it as UTF-8"),
                 _ => write!(f, "config `{path}`: {error}"),
             },
+            Problem::NotText(line) => {
+                write!(f, "config `{path}`: line {line} is not UTF-8 text, save it as UTF-8")
+            }
             Problem::NoFiles => write!(
                 f,
                 "config `{path}`: no file ending in .yaml, .yml or .json below it, put Istio or Kubernetes objects there"
@@ -132,7 +136,12 @@ fn is_configuration(path: &Path) -> bool {
 }
 
 fn read_file(path: &Path) -> Result<SourceText, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError::read(path, error))?;
+    let bytes = fs::read(path).map_err(|error| ConfigError::read(path, error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = good.filter(|byte| **byte == b'\n').count() + 1;
+        ConfigError { path: path.to_owned(), problem: Problem::NotText(line) }
+    })?;
     Ok(SourceText { name: path.display().to_string(), text })
 }
 
@@ -169,9 +178,9 @@ mod tests {
         let error = read(&[dir.path().to_owned()]).expect_err("empty");
         assert!(error.to_string().contains("no file ending in .yaml, .yml or .json"), "{error}");
         let path = dir.path().join("x.yaml");
-        fs::write(&path, [0xff, 0xfe]).expect("written");
+        fs::write(&path, b"a: b\nc: \xff\n").expect("written");
         let error = read(&[path]).expect_err("not text");
-        assert!(error.to_string().ends_with("not UTF-8 text, save it as UTF-8"), "{error}");
+        assert!(error.to_string().ends_with("line 2 is not UTF-8 text, save it as UTF-8"), "{error}");
     }
 
     #[test]
