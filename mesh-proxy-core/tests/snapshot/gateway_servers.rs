@@ -123,7 +123,7 @@ fn servers_of_one_port_route_gw_01_02() {
         ],
     );
     for words in [
-        ["Gateway default/window: spec.servers[0]", "host `*.x.com` is served on the port already"],
+        ["Gateway default/window: spec.servers[0]", "an older server has the host `*.x.com` on the port"],
         ["Gateway default/window: spec.servers[2]", "of the two only one is TLS"],
         ["Gateway default/window: spec.servers[3]", "another protocol"],
     ] {
@@ -384,8 +384,10 @@ fn servers_that_redirect_share_no_host_route_gw_01() {
             web("b", "gate"),
         ];
         let world = World::new(&parts);
-        let words =
-            ["warning: Gateway default/gate: spec.servers[0].port", "host `*` is served on the port already"];
+        let words = [
+            "warning: Gateway default/gate: spec.servers[0].hosts",
+            "an older server has the host `*` on the port",
+        ];
         assert_eq!(world.says(&words), !served, "{:?}", world.issues());
     }
 }

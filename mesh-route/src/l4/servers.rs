@@ -191,7 +191,7 @@ impl fmt::Display for ServerSkip {
             Self::MixedTls { .. } => {
                 f.write_str("an older server uses the port, and of the two only one is TLS")
             }
-            Self::Host { host, .. } => write!(f, "host `{host}` is served on the port already"),
+            Self::Host { host, .. } => write!(f, "an older server has the host `{host}` on the port"),
             Self::WithoutTls => f.write_str("the protocol is TLS, and there is no `tls`"),
         }
     }

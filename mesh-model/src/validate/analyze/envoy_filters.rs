@@ -59,11 +59,11 @@ impl<'o> Patches<'o> {
     }
 }
 
-/// True when Istio ignores the operation (MODEL-EF-11).
+/// True when Istio ignores the operation, or says so (MODEL-EF-11).
 fn without_effect(report: &mut Report<'_>, at: &At<'_>, patch: &ConfigPatch) -> bool {
     let Some(operation) = patch.patch.as_ref().map(|change| change.operation) else { return false };
     let apply_to = patch.apply_to;
-    let routes = matches!(apply_to, ApplyTo::RouteConfiguration | ApplyTo::HttpRoute);
+    let routes = apply_to == ApplyTo::RouteConfiguration;
     let replaceable = matches!(
         apply_to,
         // What it applies to is not given, which is reported as that.
@@ -72,6 +72,20 @@ fn without_effect(report: &mut Report<'_>, at: &At<'_>, patch: &ConfigPatch) -> 
     let (code, help) = match operation {
         PatchOperation::Replace if !replaceable => {
             ("IST0152", "REPLACE is for NETWORK_FILTER, HTTP_FILTER and VIRTUAL_HOST; write MERGE")
+        }
+        // DIFFERENCE: MODEL-EF-11: Istio calls these two errors, as its documentation says that they are ignored; they
+        // are applied all the same.
+        PatchOperation::Add if apply_to == ApplyTo::HttpRoute => {
+            report
+                .warning("MODEL-EF-11", at, "ADD puts the route behind all others (IST0153)")
+                .help("write INSERT_FIRST, so that no route before it takes its requests");
+            return true;
+        }
+        PatchOperation::Remove if apply_to == ApplyTo::HttpRoute => {
+            report
+                .info("MODEL-EF-11", at, "Istio's analysis takes REMOVE for ignored on HTTP_ROUTE (IST0154)")
+                .help("the route is removed all the same");
+            return true;
         }
         PatchOperation::Add if routes => ("IST0153", "write MERGE, or add to a VIRTUAL_HOST"),
         PatchOperation::Remove if routes => ("IST0154", "write MERGE, or change the VIRTUAL_HOST"),

@@ -4,6 +4,7 @@ use super::index::Index;
 use super::services::{Services, target};
 use super::workloads::Workloads;
 use crate::common::StringMap;
+use crate::kubernetes::ServicePort;
 use crate::networking::Gateway;
 use crate::object::Object;
 use crate::validate::report::{At, Report, show};
@@ -146,7 +147,9 @@ impl<'o> Pods<'o> {
                 continue;
             }
             for front in services.of(at) {
-                for port in &front.service.spec.ports {
+                // HTTP/3 comes with a port for TCP of the same number.
+                let tcp = |port: &&ServicePort| matches!(port.protocol.as_str(), "" | "TCP");
+                for port in front.service.spec.ports.iter().filter(tcp) {
                     // A server's number is a Service's port, or else where the proxy itself listens.
                     out.ports.insert(port.port);
                     out.ports.extend(target(port, Some(workload)));

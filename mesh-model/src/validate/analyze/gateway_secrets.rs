@@ -8,7 +8,7 @@ use crate::networking::gateway::Server;
 use crate::object::Object;
 use crate::resolve::{Credential, server_hosts};
 use crate::validate::report::{At, Report, show};
-use crate::validate::secret::ServerNames;
+use crate::validate::secret::{ServerNames, no_certificate, no_root};
 use std::collections::{BTreeSet, HashMap};
 
 const CODE: &str = "MODEL-ANA-17";
@@ -136,19 +136,14 @@ impl<'o> Secrets<'o> {
                 };
                 return found;
             };
-            let usable = match need {
-                Need::Certificate => has(secret, &["cert", "key"]) || has(secret, &["tls.crt", "tls.key"]),
-                Need::Ca => has_ca(secret),
+            let (fault, keys) = match need {
+                Need::Certificate => {
+                    (no_certificate(secret), "`tls.crt` and `tls.key`, or `cert` and `key`,")
+                }
+                Need::Ca => (no_root(secret), "`cacert` or `ca.crt`"),
             };
-            if !usable {
-                let (what, keys) = match need {
-                    Need::Certificate => {
-                        ("certificate and key", "`tls.crt` and `tls.key`, or `cert` and `key`,")
-                    }
-                    Need::Ca => ("CA", "`cacert` or `ca.crt`"),
-                };
-                let message =
-                    format!("the Secret `{}` of `{}` has no {what} (IST0161)", show(name), show(place));
+            if let Some(fault) = fault {
+                let message = format!("the Secret `{}` of `{}` {fault} (IST0161)", show(name), show(place));
                 report.error(CODE, at, message).help(format!("it must have {keys} with PEM text"));
                 return found;
             }
@@ -174,7 +169,11 @@ impl<'o> Secrets<'o> {
         for (place, name) in self.places(&tls.credential_name, homes) {
             let Some(secret) = self.get(place, name) else { continue };
             let beside = format!("{name}-cacert");
-            if has_ca(secret) || self.get(place, &beside).is_some_and(has_ca) {
+            if [Some(secret), self.get(place, &beside)]
+                .into_iter()
+                .flatten()
+                .any(|one| no_root(one).is_none())
+            {
                 continue;
             }
             let message = format!(
@@ -192,28 +191,33 @@ impl<'o> Secrets<'o> {
     fn hosts(&self, report: &mut Report<'_>, at: &At<'_>, server: &Server, (namespace, name): Place<'_>) {
         let Some(names) = self.get(namespace, name).and_then(ServerNames::of) else { return };
         let at = at.field("hosts");
+        let shown = names.shown();
         for (index, host) in server_hosts(&server.hosts, report.namespace()).into_iter().enumerate() {
             if host.host == "*" || names.covers(&host.host) {
                 continue;
             }
-            let message = format!(
-                "the certificate in the Secret {namespace}/{name} is not for `{}`, but for {}",
-                show(&host.host),
-                names.shown()
-            );
-            report
-                .warning("MODEL-K8S-6", &at.index(index), message)
-                .help("clients refuse it; put a certificate for the host there");
+            let at = at.index(index);
+            let (secret, host) = (format!("{}/{}", show(namespace), show(name)), show(&host.host));
+            match &shown {
+                Some(shown) => report
+                    .warning(
+                        "MODEL-K8S-6",
+                        &at,
+                        format!(
+                            "the certificate in the Secret {secret} is not for `{host}`, but for {shown}"
+                        ),
+                    )
+                    .help("clients refuse it; put a certificate for the host there"),
+                None => report
+                    .warning(
+                        "MODEL-K8S-6",
+                        &at,
+                        format!(
+                            "the certificate in the Secret {secret} is for no host, thus not for `{host}`"
+                        ),
+                    )
+                    .help("put one with a subjectAltName there; most clients do not look at its subject"),
+            };
         }
     }
-}
-
-/// True when the Secret has text under all of the keys.
-fn has(secret: &Secret, keys: &[&str]) -> bool {
-    let text = |key: &&str| secret.string_data.get(*key).or_else(|| secret.data.get(*key));
-    keys.iter().all(|key| text(key).is_some_and(|found| !found.expose().trim().is_empty()))
-}
-
-fn has_ca(secret: &Secret) -> bool {
-    has(secret, &["cacert"]) || has(secret, &["ca.crt"])
 }

@@ -6,6 +6,7 @@ mod x509;
 
 use super::report::{At, Report, show};
 use crate::kubernetes::Secret;
+use crate::load::distance;
 use base64::Engine as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -77,7 +78,7 @@ pub(super) fn check(report: &mut Report<'_>, secret: &Secret) {
                             &data.key(missing),
                             format!("`{there}` is there, but `{missing}` is missing (IST0161)"),
                         )
-                        .help("add it")
+                        .help(misspelt(&values, missing).unwrap_or_else(|| "add it".to_owned()))
                         .absent();
                 }
             }
@@ -86,7 +87,7 @@ pub(super) fn check(report: &mut Report<'_>, secret: &Secret) {
     if tls && !complete {
         report
             .error(CODE, &data, "a TLS secret without a certificate and key (IST0161)")
-            .help("add `tls.crt` and `tls.key`")
+            .help(misspelt(&values, "tls.crt").unwrap_or_else(|| "add `tls.crt` and `tls.key`".to_owned()))
             .absent();
     }
     for name in ROOTS {
@@ -95,6 +96,45 @@ pub(super) fn check(report: &mut Report<'_>, secret: &Secret) {
             let base = if at(name) { string_data } else { data };
             chain(report, &base.key(name), value);
         }
+    }
+}
+
+/// The name that was probably meant to be `missing`.
+fn misspelt(values: &BTreeMap<&str, Option<Vec<u8>>>, missing: &str) -> Option<String> {
+    let known = |name: &str| {
+        ROOTS.contains(&name) || PAIRS.iter().any(|(certificate, key)| [certificate, key].contains(&&name))
+    };
+    let near = values.keys().find(|name| !known(name) && distance(name, missing, 2) <= 2)?;
+    Some(format!("rename `{}` to `{missing}`", show(near)))
+}
+
+/// Why a server cannot use the certificate and key of a secret, as far as [`check`] does not say so: anything may be
+/// called `cert` and `key` until somebody takes it for them.
+pub(super) fn no_certificate(secret: &Secret) -> Option<&'static str> {
+    let values = values(secret);
+    let get = |name: &str| values.get(name).and_then(Option::as_deref);
+    let pair = PAIRS.iter().find_map(|(certificate, key)| Some((get(certificate)?, get(key)?)));
+    let unreadable = PAIRS.iter().any(|(certificate, key)| {
+        [certificate, key].iter().any(|name| values.get(**name).is_some_and(Option::is_none))
+    });
+    match pair {
+        _ if secret.secret_type == "kubernetes.io/tls" => None,
+        None if unreadable => None,
+        None => Some("has no certificate and key"),
+        Some((chain, key)) if is_pem(chain) || is_pem(key) => None,
+        Some(_) => Some("has no certificate and key in PEM"),
+    }
+}
+
+/// Why a secret cannot verify others, as far as [`check`] does not say so.
+pub(super) fn no_root(secret: &Secret) -> Option<&'static str> {
+    let values = values(secret);
+    match ROOTS.iter().find_map(|name| values.get(name)) {
+        None => Some("has no CA"),
+        Some(Some(value)) if secret.secret_type != "kubernetes.io/tls" && !is_pem(value) => {
+            Some("has no CA in PEM")
+        }
+        Some(_) => None,
     }
 }
 
@@ -196,11 +236,17 @@ impl ServerNames {
         self.0.covers(host)
     }
 
-    /// Whom it is for, for a message.
-    pub(super) fn shown(&self) -> String {
+    /// Whom it is for, for a message; `None` for nobody: clients no longer look at the subject.
+    pub(super) fn shown(&self) -> Option<String> {
+        const LISTED: usize = 5;
         let names = self.0.dns_names.iter().map(|name| show(name));
-        let all: Vec<String> =
-            names.chain(self.0.addresses.iter().map(ToString::to_string)).take(5).collect();
-        all.join(", ")
+        let all: Vec<String> = names.chain(self.0.addresses.iter().map(ToString::to_string)).collect();
+        let more = all.len().saturating_sub(LISTED);
+        let listed = all.get(..LISTED).unwrap_or(&all).join(", ");
+        match more {
+            _ if all.is_empty() => None,
+            0 => Some(listed),
+            _ => Some(format!("{listed} and {more} more")),
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mesh_model::kubernetes::{IntOrString, Pod};
 use mesh_model::networking::VirtualService;
 use mesh_model::resolve::{HostIndex, Proxy, Resource, ResourceSet, ServiceSource, hosts_on_server, selects};
-use mesh_route::{GatewayServer, ServerUse, place_servers};
+use mesh_route::{GatewayServer, ServerSkip, ServerUse, place_servers};
 
 use super::clusters::Clusters;
 use super::issues::{Issues, spec};
@@ -39,7 +39,10 @@ pub(super) fn listeners(
                 let message = format!("protocol `{protocol}` is not served yet: the server is left out");
                 issues.warning(&object, at.field("port"), message);
             }
-            Err(skip) => issues.warning(&object, at.field("port"), format!("{skip}: the server is left out")),
+            Err(skip) => {
+                let field = if matches!(skip, ServerSkip::Host { .. }) { "hosts" } else { "port" };
+                issues.warning(&object, at.field(field), format!("{skip}: the server is left out"));
+            }
         }
     }
     let bound = Bound::new(set, proxy);
