@@ -4,12 +4,11 @@ use super::authorization::{Authorization, Known};
 use super::fronts::{self, Clashes};
 use super::imports::Imports;
 use super::index::Index;
-use super::injection::{self, Injection};
 use super::peers::Peers;
 use super::selectors::{GatewayPods, Selectors};
 use super::services::Services;
 use super::tokens::Tokens;
-use super::{conditions, imports};
+use super::{conditions, imports, injection};
 use crate::object::Body;
 use crate::validate::report::Report;
 
@@ -22,7 +21,6 @@ pub(super) struct Applied<'o> {
     authorization: Authorization<'o>,
     tokens: Tokens<'o>,
     clashes: Clashes,
-    injection: Injection,
     imports: Imports<'o>,
 }
 
@@ -36,7 +34,6 @@ impl<'o> Applied<'o> {
             authorization: Authorization::new(index),
             tokens: Tokens::new(index),
             clashes: Clashes::new(&index.workloads, &services),
-            injection: Injection::new(index.objects),
             imports: Imports::new(index),
             services,
             index,
@@ -65,9 +62,9 @@ impl<'o> Applied<'o> {
             }
             Body::ServiceEntry(entry) => imports::service_entry(report, entry, services),
             Body::Sidecar(sidecar) => self.imports.check(report, sidecar),
-            Body::Namespace(_) => self.injection.namespace(report, &index.root),
+            Body::Namespace(_) => injection::namespace(report, &index.root, workloads),
             Body::Pod(pod) => {
-                Injection::pod(report, pod, workloads);
+                injection::pod(report, pod, workloads);
                 injection::host_network(report, workloads);
             }
             Body::Deployment(_) | Body::StatefulSet(_) | Body::DaemonSet(_) => {

@@ -3,110 +3,106 @@
 use super::workloads::{self, Workloads};
 use crate::common::StringMap;
 use crate::kubernetes::{Pod, PodSpec};
-use crate::object::{Body, Object};
+use crate::object::Body;
 use crate::validate::report::{At, Report, show};
-use std::collections::HashMap;
 
 const CODE: &str = "MODEL-ANA-33";
 
-/// What the configuration of the injectors says.
-pub(super) struct Injection {
-    /// By revision, empty for the one without: namespaces without a label are injected.
-    by_default: HashMap<String, bool>,
+/// The labels of a Namespace.
+pub(super) fn namespace(report: &mut Report<'_>, root: &str, workloads: &Workloads<'_>) {
+    let object = report.object;
+    let name = object.metadata.name.as_str();
+    if workloads::is_system_namespace(name) || name == root {
+        return;
+    }
+    contradiction(report);
+    let labels = &object.metadata.labels;
+    let injection = labels.get(workloads::INJECTION).is_some_and(|value| !value.is_empty());
+    if injection || labels.contains_key(workloads::REVISION) || workloads::is_ambient(object) {
+        return;
+    }
+    let metadata = At::OBJECT.field("metadata");
+    let at = metadata.field("name");
+    if workloads.by_default() {
+        report
+            .info(
+                CODE,
+                &at,
+                format!("`{}` gets sidecars without a label, as the mesh is installed (IST0148)", show(name)),
+            )
+            .help("add the label istio-injection: disabled to keep it out");
+    } else {
+        report
+            .info(
+                CODE,
+                &at,
+                format!("`{}` has no label for injection, its pods get no sidecar (IST0102)", show(name)),
+            )
+            .help("add the label istio-injection: enabled, or disabled to say that this is meant");
+    }
 }
 
-impl Injection {
-    pub(super) fn new(objects: &[Object]) -> Self {
-        let configs = objects.iter().filter_map(|object| {
-            let revision = object.metadata.name.strip_prefix("istio-sidecar-injector")?;
-            let values = object.as_config_map()?.data.get("values")?;
-            let values: serde_json::Value = serde_json::from_str(values).ok()?;
-            let found = values.get("sidecarInjectorWebhook")?.get("enableNamespacesByDefault")?.as_bool()?;
-            Some((revision.strip_prefix('-').unwrap_or(revision).to_owned(), found))
-        });
-        Self { by_default: configs.collect() }
+/// Several labels that each ask for proxies. A namespace that says no to injection says so whatever stands beside it.
+fn contradiction(report: &mut Report<'_>) {
+    let labels = &report.object.metadata.labels;
+    let injection = labels.get(workloads::INJECTION);
+    if injection.is_some_and(|value| value != "enabled") {
+        return;
     }
+    let revision = labels.get(workloads::REVISION);
+    // DIFFERENCE: MODEL-ANA-33: the mode `none` asks for nothing, Istio counts it as well.
+    let ambient = labels.get(workloads::DATAPLANE_MODE).filter(|mode| *mode == "ambient");
+    let metadata = At::OBJECT.field("metadata");
+    let at = metadata.field("labels");
+    let stronger = [(workloads::INJECTION, injection), (workloads::REVISION, revision)];
+    let stronger: Vec<String> =
+        stronger.into_iter().filter_map(|(key, value)| Some(format!("`{key}: {}`", show(value?)))).collect();
+    let both = "sidecars and ambient are both asked for (IST0123)";
+    let (key, message, help) = match (ambient, stronger.as_slice()) {
+        (None, [one, _]) => {
+            let message = format!("{one} stands beside it and wins (IST0123)");
+            (workloads::REVISION, message, "keep one of the two labels")
+        }
+        (Some(_), [one]) => {
+            let message = format!("{one} stands beside it, {both}");
+            (workloads::DATAPLANE_MODE, message, "keep one of the two labels")
+        }
+        (Some(_), [one, other]) => {
+            let message = format!("{one} and {other} stand beside it, {both}");
+            (workloads::DATAPLANE_MODE, message, "keep one of the three labels")
+        }
+        _ => return,
+    };
+    report.warning(CODE, &at.key(key), message).help(help).at_key();
+}
 
-    /// The labels of a Namespace.
-    pub(super) fn namespace(&self, report: &mut Report<'_>, root: &str) {
-        let object = report.object;
-        let name = object.metadata.name.as_str();
-        if workloads::is_system_namespace(name) || name == root {
-            return;
-        }
-        let labels = &object.metadata.labels;
-        let filled = |key: &str| labels.get(key).filter(|value| !value.is_empty());
-        let metadata = At::OBJECT.field("metadata");
-        let at = metadata.field("labels");
-        match (filled("istio-injection"), labels.get("istio.io/rev")) {
-            (Some(value), Some(_)) => {
-                report
-                    .warning(
-                        CODE,
-                        &at.key("istio.io/rev"),
-                        format!("`istio-injection: {}` stands beside it and wins (IST0123)", show(value)),
-                    )
-                    .help("keep one of the two labels")
-                    .at_key();
-            }
-            (None, None) if workloads::is_ambient(object) => {}
-            (None, None) if self.by_default.get("").copied().unwrap_or(false) => {
-                report
-                    .info(
-                        CODE,
-                        &metadata.field("name"),
-                        format!(
-                            "`{}` gets sidecars without a label, as the mesh is installed (IST0148)",
-                            show(name)
-                        ),
-                    )
-                    .help("add the label istio-injection: disabled to keep it out");
-            }
-            (None, None) => {
-                report
-                    .info(
-                        CODE,
-                        &metadata.field("name"),
-                        format!(
-                            "`{}` has no label for injection, its pods get no sidecar (IST0102)",
-                            show(name)
-                        ),
-                    )
-                    .help("add the label istio-injection: enabled, or disabled to say that this is meant");
-            }
-            _ => {}
-        }
+/// A Pod without proxy where pods have one.
+pub(super) fn pod(report: &mut Report<'_>, pod: &Pod, workloads: &Workloads<'_>) {
+    let metadata = &report.object.metadata;
+    // DIFFERENCE: MODEL-ANA-33: a Pod that no cluster has taken in yet is not looked at, its proxy will be added; of a
+    // namespace with a revision, or with sidecars by default, the pods are looked at as well.
+    let Some(namespace) = workloads.namespace(&metadata.namespace) else { return };
+    if !workloads.injects(namespace)
+        || workloads::asks_for_ambient(namespace)
+        || !workloads::is_admitted(pod)
+        || workloads::has_proxy(&pod.spec)
+        || pod.spec.host_network
+    {
+        return;
     }
-
-    /// A Pod without proxy where pods have one.
-    pub(super) fn pod(report: &mut Report<'_>, pod: &Pod, workloads: &Workloads<'_>) {
-        let metadata = &report.object.metadata;
-        // DIFFERENCE: MODEL-ANA-33: a Pod that no cluster has taken in yet is not looked at, its proxy will be added.
-        let injected = workloads.namespace(&metadata.namespace).is_some_and(workloads::injects);
-        if !injected
-            || !workloads::is_admitted(pod)
-            || workloads::has_proxy(&pod.spec)
-            || pod.spec.host_network
-        {
-            return;
-        }
-        if inject(&metadata.labels, &metadata.annotations)
-            .is_some_and(|value| value.eq_ignore_ascii_case("false"))
-        {
-            return;
-        }
-        let at = At::OBJECT.field("metadata");
-        report
-            .warning(
-                CODE,
-                &at.field("name"),
-                format!(
-                    "the namespace `{}` has sidecars, the pod has none (IST0103)",
-                    show(&metadata.namespace)
-                ),
-            )
-            .help("restart it so that it gets one, or label it sidecar.istio.io/inject: \"false\"");
+    if inject(&metadata.labels, &metadata.annotations)
+        .is_some_and(|value| value.eq_ignore_ascii_case("false"))
+    {
+        return;
     }
+    let at = At::OBJECT.field("metadata");
+    report
+        .warning(
+            CODE,
+            &at.field("name"),
+            format!("the namespace `{}` has sidecars, the pod has none (IST0103)", show(&metadata.namespace)),
+        )
+        .help("restart it so that it gets one, or label it sidecar.istio.io/inject: \"false\"");
 }
 
 fn inject<'l>(labels: &'l StringMap, annotations: &'l StringMap) -> Option<&'l String> {
@@ -129,7 +125,7 @@ pub(super) fn host_network(report: &mut Report<'_>, workloads: &Workloads<'_>) {
     };
     let refused = |value: &String| value != "true";
     let asked = inject(labels, annotations).map(|value| !refused(value));
-    let injected = workloads.namespace(report.namespace()).is_some_and(workloads::injects);
+    let injected = workloads.namespace(report.namespace()).is_some_and(|found| workloads.injects(found));
     if pod.host_network && (workloads::has_proxy(pod) || asked.unwrap_or(injected)) {
         report
             .warning(

@@ -293,6 +293,36 @@ fn who_takes_part_in_the_mesh_model_ana_33() {
     assert_eq!(got, want);
 }
 
+#[test]
+fn namespaces_that_say_nothing_are_as_the_mesh_is_installed_model_ana_33() {
+    let namespace = |name: &str, labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        with_labels(Object::new("", name, Namespace::default()), labels)
+    };
+    let objects = |value: bool| {
+        let values = format!("{{\"sidecarInjectorWebhook\": {{\"enableNamespacesByDefault\": {value}}}}}");
+        let data = [("values".to_owned(), values)].into();
+        let config = crate::kubernetes::ConfigMap { data };
+        let mut all = vec![
+            Object::new("istio-system", "istio-sidecar-injector", config),
+            namespace("plain", &[]),
+            namespace("ambient", &[("istio.io/dataplane-mode", "ambient")]),
+            namespace("out", &[("istio-injection", "disabled")]),
+            namespace("kube-system", &[]),
+        ];
+        let pods = ["plain", "ambient", "out", "kube-system", "unknown"];
+        all.extend(pods.map(|namespace| Object::new(namespace, "pod", Pod::default())));
+        all
+    };
+    for (value, plain) in [(true, Membership::Sidecar), (false, Membership::Outside)] {
+        let objects = objects(value);
+        let workloads = Workloads::new(&objects);
+        let got: Vec<Membership> = workloads.iter().map(|(_, workload)| workload.membership).collect();
+        let outside = Membership::Outside;
+        assert_eq!(got, [plain, Membership::Ambient, outside, outside, Membership::Unknown]);
+    }
+}
+
 /// Selectors without pairs are for the whole namespace, and never claims.
 #[test]
 fn an_empty_selector_is_none() {

@@ -10,9 +10,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// Label of pods that belong to a Gateway of the Gateway API.
 pub(super) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 const INJECT: &str = "sidecar.istio.io/inject";
-const INJECTION: &str = "istio-injection";
-const REVISION: &str = "istio.io/rev";
-const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+pub(super) const INJECTION: &str = "istio-injection";
+pub(super) const REVISION: &str = "istio.io/rev";
+pub(super) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 /// Values of one label that are told apart in a help.
 const VALUES: usize = 12;
 
@@ -85,6 +85,7 @@ pub(super) struct Workloads<'o> {
     /// Namespaces that exist because something is in them.
     inhabited: HashSet<&'o str>,
     has_pods: bool,
+    by_default: bool,
 }
 
 impl<'o> Workloads<'o> {
@@ -99,6 +100,7 @@ impl<'o> Workloads<'o> {
             namespaces: HashMap::new(),
             inhabited: HashSet::new(),
             has_pods: false,
+            by_default: injects_by_default(objects),
         };
         for object in objects {
             if let Body::Namespace(_) = &object.body {
@@ -164,7 +166,7 @@ impl<'o> Workloads<'o> {
             return if inject == "true" { Membership::Sidecar } else { Membership::Outside };
         }
         let Some(found) = self.namespaces.get(namespace) else { return Membership::Unknown };
-        if injects(found) || labels.get(REVISION).is_some_and(|revision| !revision.is_empty()) {
+        if self.injects(found) || labels.get(REVISION).is_some_and(|revision| !revision.is_empty()) {
             Membership::Sidecar
         } else if is_ambient(found) && mode != Some("none") {
             Membership::Ambient
@@ -264,6 +266,19 @@ impl<'o> Workloads<'o> {
         self.namespaces.get(name).copied()
     }
 
+    /// True when namespaces without a label for injection get sidecars, as the mesh is installed.
+    pub(super) fn by_default(&self) -> bool {
+        self.by_default
+    }
+
+    /// True when a namespace asks for sidecars, or gets them unasked.
+    pub(super) fn injects(&self, namespace: &Object) -> bool {
+        let labels = &namespace.metadata.labels;
+        let silent = !labels.contains_key(INJECTION) && !labels.contains_key(REVISION);
+        let unasked = self.by_default && silent && !asks_for_ambient(namespace);
+        asks_for_sidecars(namespace) || (unasked && !is_system_namespace(&namespace.metadata.name))
+    }
+
     /// Every namespace that exists: by a Namespace object, because something is in it, or in every cluster.
     pub(super) fn namespaces(&self) -> impl Iterator<Item = &'o str> {
         self.namespaces.keys().chain(&self.inhabited).copied().chain(SYSTEM).filter(|name| !name.is_empty())
@@ -299,7 +314,7 @@ pub(super) fn is_admitted(pod: &Pod) -> bool {
 }
 
 /// True when the labels of a namespace ask for sidecars.
-pub(super) fn injects(namespace: &Object) -> bool {
+fn asks_for_sidecars(namespace: &Object) -> bool {
     let labels = &namespace.metadata.labels;
     match labels.get(INJECTION) {
         Some(value) => value == "enabled",
@@ -307,8 +322,23 @@ pub(super) fn injects(namespace: &Object) -> bool {
     }
 }
 
+/// True when a label of a namespace asks for the node's proxy.
+pub(super) fn asks_for_ambient(namespace: &Object) -> bool {
+    namespace.metadata.labels.get(DATAPLANE_MODE).is_some_and(|mode| mode == "ambient")
+}
+
 /// True when the labels of a namespace ask for the node's proxy; a request for sidecars is stronger.
 pub(super) fn is_ambient(namespace: &Object) -> bool {
-    let mode = namespace.metadata.labels.get(DATAPLANE_MODE);
-    mode.is_some_and(|mode| mode == "ambient") && !injects(namespace)
+    asks_for_ambient(namespace) && !asks_for_sidecars(namespace)
+}
+
+/// What the injector without a revision says of namespaces without a label.
+fn injects_by_default(objects: &[Object]) -> bool {
+    let configs = objects.iter().filter(|object| object.metadata.name == "istio-sidecar-injector");
+    let found = configs.filter_map(|object| {
+        let values: serde_json::Value =
+            serde_json::from_str(object.as_config_map()?.data.get("values")?).ok()?;
+        values.get("sidecarInjectorWebhook")?.get("enableNamespacesByDefault")?.as_bool()
+    });
+    found.last().unwrap_or(false)
 }
