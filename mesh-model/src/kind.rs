@@ -98,6 +98,28 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Kinds without a namespace that stay opaque.
+const CLUSTER_SCOPED: [&str; 18] = [
+    "APIService",
+    "CSIDriver",
+    "ClusterRbacConfig",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "GatewayClass",
+    "IngressClass",
+    "MeshPolicy",
+    "MutatingWebhookConfiguration",
+    "PersistentVolume",
+    "PriorityClass",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeSnapshotClass",
+];
+
 impl Kind {
     fn entry(&self) -> Option<&'static Entry> {
         TABLE.iter().find(|entry| entry.kind == *self)
@@ -113,9 +135,14 @@ impl Kind {
         self.group().ends_with("istio.io")
     }
 
-    /// True for Namespace and Node.
+    /// True for Namespace and Node, and for the kinds of Kubernetes, the Gateway API and former versions of Istio that
+    /// have no namespace.
     pub fn is_cluster_scoped(&self) -> bool {
-        matches!(self, Self::Namespace | Self::Node)
+        match self {
+            Self::Namespace | Self::Node => true,
+            Self::Other(name) => CLUSTER_SCOPED.contains(&name.as_str()),
+            _ => false,
+        }
     }
 
     /// True for the kinds that grant or refuse access: what cannot be understood in them must deny.

@@ -7,6 +7,7 @@
     reason = "a test"
 )]
 
+use mesh_model::common::ServerTlsSettings;
 use mesh_model::networking::gateway::{Port, Server};
 use mesh_model::networking::service_entry::{Resolution, ServicePort};
 use mesh_model::networking::{Gateway, ServiceEntry, VirtualService};
@@ -113,10 +114,11 @@ fn virtual_services() -> impl Strategy<Value = Vec<Object>> {
 fn gateways() -> impl Strategy<Value = Vec<Object>> {
     let selector = btree_map(select(vec!["k", "l"]), select(vec!["v", "w"]), 0..2);
     let host = select(vec!["a.io", "A.io", "*/a.io", "./a.io", "b/a.io", "*"]).prop_map(str::to_owned);
-    let server =
-        (select(vec![80, 443]), select(vec!["", "::"]), vec(host, 0..3), select(vec!["HTTP", "HTTPS"]));
-    let server = server.prop_map(|(number, bind, hosts, protocol)| {
+    let protocol = select(vec!["HTTP", "HTTP", "HTTPS", "HTTPS", "TCP"]);
+    let server = (select(vec![80, 443]), select(vec!["", "::"]), vec(host, 0..3), protocol, any::<bool>());
+    let server = server.prop_map(|(number, bind, hosts, protocol, tls)| {
         let (mut server, mut port) = (Server::default(), Port::default());
+        server.tls = tls.then(ServerTlsSettings::default);
         (port.number, port.protocol) = (number, protocol.to_owned());
         (server.bind, server.hosts, server.port) = (bind.to_owned(), hosts, Some(port));
         server
@@ -186,38 +188,92 @@ fn shared_hosts(objects: &[Object]) -> Found {
     out
 }
 
-/// Hosts of servers that an older Gateway of the same selector serves on the same port and address.
+/// A server, with what became of it.
+struct Placed<'o> {
+    gateway: usize,
+    number: usize,
+    server: &'o Server,
+    hosts: Vec<ServerHost>,
+    purpose: &'static str,
+    /// A host with `tls` was there already.
+    repeated: bool,
+    fits: bool,
+}
+
+/// What a server does with its port; `None` for HTTPS without `tls`.
+fn purpose(server: &Server) -> Option<&'static str> {
+    match (&*server.port.as_ref().unwrap().protocol, server.tls.is_some()) {
+        ("HTTP", _) => Some("HTTP"),
+        ("HTTPS", false) => None,
+        (_, true) => Some("TLS"),
+        _ => Some("TCP"),
+    }
+}
+
+/// Servers placed one after the other, for each selector alone.
 fn shared_servers(objects: &[Object]) -> Found {
     let spec = |at: usize| objects[at].as_gateway().unwrap();
-    let hosts = |at: usize, server: &Server| -> Vec<ServerHost> {
-        let mut hosts = server_hosts(&server.hosts, &objects[at].metadata.namespace);
-        for host in &mut hosts {
-            host.host.make_ascii_lowercase();
-        }
-        hosts
-    };
+    let selectors: BTreeSet<_> = (0..objects.len()).map(|at| &spec(at).selector).collect();
     let mut out = Found::new();
-    for (older, newer) in pairs(objects) {
-        if spec(older).selector != spec(newer).selector {
-            continue;
-        }
-        for (number, server) in spec(newer).servers.iter().enumerate() {
-            for (host, name) in hosts(newer, server).iter().enumerate() {
-                let same = spec(older).servers.iter().any(|other| {
-                    let port = |server: &Server| server.port.as_ref().unwrap().number;
-                    port(other) == port(server)
-                        && other.bind == server.bind
-                        && hosts(older, other).contains(name)
+    for selector in selectors {
+        let mut placed: Vec<Placed<'_>> = Vec::new();
+        for at in by_age(objects).into_iter().filter(|at| spec(*at).selector == *selector) {
+            for (number, server) in spec(at).servers.iter().enumerate() {
+                let Some(purpose) = purpose(server) else { continue };
+                let mut hosts = server_hosts(&server.hosts, &objects[at].metadata.namespace);
+                hosts.iter_mut().for_each(|host| host.host.make_ascii_lowercase());
+                placed.push(Placed {
+                    gateway: at,
+                    number,
+                    server,
+                    hosts,
+                    purpose,
+                    repeated: false,
+                    fits: true,
                 });
-                let http = server.port.as_ref().unwrap().protocol == "HTTP";
-                if same {
-                    let severity = if http { Severity::Info } else { Severity::Error };
-                    out.insert((newer, format!("spec.servers[{number}].hosts[{host}]"), severity));
-                }
+                place(&mut placed, &mut out);
             }
         }
     }
     out
+}
+
+/// Decides about the last one.
+fn place(placed: &mut [Placed<'_>], out: &mut Found) {
+    let (new, older) = placed.split_last_mut().unwrap();
+    let port = |server: &Server| (server.port.as_ref().unwrap().number, server.bind.clone());
+    let same = || older.iter().filter(|other| port(other.server) == port(new.server));
+    let mut tell = |other: &Placed<'_>, field: String, severity: Severity| {
+        if other.gateway != new.gateway {
+            out.insert((new.gateway, format!("spec.servers[{}].{field}", new.number), severity));
+        }
+    };
+    if new.server.tls.is_some() {
+        for (host, name) in new.hosts.iter().enumerate() {
+            let secured = |other: &&Placed<'_>| other.server.tls.is_some() && !other.repeated;
+            if let Some(other) = same().filter(secured).find(|other| other.hosts.contains(name)) {
+                new.repeated = true;
+                tell(other, format!("hosts[{host}]"), Severity::Error);
+            }
+        }
+        if new.repeated {
+            return;
+        }
+    }
+    let Some(first) = same().find(|other| !other.repeated) else { return };
+    new.fits = first.purpose == new.purpose && (new.purpose != "TCP" || first.gateway == new.gateway);
+    let mut shares = false;
+    for (host, name) in new.hosts.iter().enumerate() {
+        let owner =
+            same().filter(|other| !other.repeated && other.fits).find(|other| other.hosts.contains(name));
+        if let Some(owner) = owner.filter(|_| !new.fits || new.purpose == "HTTP") {
+            shares |= owner.gateway != new.gateway;
+            tell(owner, format!("hosts[{host}]"), if new.fits { Severity::Info } else { Severity::Error });
+        }
+    }
+    if !new.fits && !shares {
+        tell(first, "port".to_owned(), Severity::Warning);
+    }
 }
 
 /// Ports of entries for which an older entry has another protocol under the same host.

@@ -75,7 +75,7 @@ struct Ports<'o> {
     first: HashMap<Address<'o>, (usize, Purpose)>,
     /// Hosts of servers with `tls`.
     secured: HashMap<(Address<'o>, ServerHost), usize>,
-    /// Hosts of all servers.
+    /// Hosts of all servers that are not left out.
     hosts: HashMap<(Address<'o>, ServerHost), usize>,
 }
 
@@ -113,7 +113,12 @@ impl<'o> Ports<'o> {
         let fits = first == purpose && (purpose != Purpose::Tcp || other == at);
         let mut same = false;
         for (index, host) in hosts.iter().enumerate() {
-            let owner = *self.hosts.entry((address, host.clone())).or_insert(at);
+            let key = (address, host.clone());
+            let owner = if fits {
+                *self.hosts.entry(key).or_insert(at)
+            } else {
+                self.hosts.get(&key).copied().unwrap_or(at)
+            };
             if owner != at && (!fits || purpose == Purpose::Http) {
                 told(Some(index), (owner, if fits { Taken::Merged } else { Taken::Host }));
                 same = true;

@@ -32,7 +32,9 @@ impl Report {
         settings: &Settings,
     ) -> Self {
         let mut unread = Said::default();
-        findings.diagnostics.iter().filter(|found| found.is_error()).for_each(|found| unread.add(found));
+        // An object whose whole `spec` cannot be read is not among the objects: an error there is one of its rules.
+        let part = |found: &&Diagnostic| found.is_error() && found.path.segments().len() > 1;
+        findings.diagnostics.iter().filter(part).for_each(|found| unread.add(found));
         // What could not be read refers to nothing.
         references.retain(|found| {
             found.object.as_ref().is_none_or(|object| !unread.speaks_of(object, found.path.segments()))
