@@ -145,6 +145,18 @@ fn standard_input_is_a_file() {
     assert_eq!(report["findings"][0]["start"], serde_json::json!({"line": 1, "column": 4}), "{report}");
 }
 
+/// MODEL-VS-1 is about the whole `spec`, MODEL-ANA-7 about a part of it that could be read.
+#[test]
+fn an_error_about_a_whole_spec_hides_nothing() {
+    let nothing_to_do = "apiVersion: networking.istio.io/v1\nkind: VirtualService\n\
+        metadata: {name: empty, namespace: shop}\nspec: {hosts: [a.example.com], gateways: [nowhere]}\n";
+    let ended = run(&["validate", "--format", "json", "-"], nothing_to_do);
+    let found = json(&ended.stdout);
+    let codes: Vec<_> =
+        found["findings"].as_array().expect("a list").iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes, ["MODEL-VS-1", "MODEL-ANA-7"], "{ended:?}");
+}
+
 #[test]
 fn references_may_be_left_out() {
     let ended = run(&["validate", "--strict", "-"], ASTRAY);

@@ -10,6 +10,7 @@ pub(super) fn check(report: &mut Report<'_>, rule: &DestinationRule, index: &Ind
     let spec = At::OBJECT.field("spec");
     let at = spec.field("host");
     // A wildcard is for services to come as well.
+    // DIFFERENCE: MODEL-ANA-13: without Services nothing is said about hosts of the cluster: they are not at hand.
     if host.is_empty() || host.starts_with('*') || !index.knows_services(&host) {
         return;
     }

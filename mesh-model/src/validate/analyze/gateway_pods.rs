@@ -97,6 +97,8 @@ impl<'o> GatewayPods<'o> {
         let spec = At::OBJECT.field("spec");
         let pods = self.of(gateway);
         if pods.list.is_empty() {
+            // DIFFERENCE: MODEL-ANA-15: without pods nothing is said; Istio's analysis of files makes up the pod and the
+            // ports of its own gateway.
             if !gateway.selector.is_empty() && self.pods_are_known && pods.namespaces.is_empty() {
                 let message = format!("no pod has the labels {} (IST0101)", pairs(&gateway.selector));
                 let added = report.error("MODEL-ANA-15", &spec.field("selector"), message);

@@ -13,7 +13,8 @@ pub(super) fn check(report: &mut Report<'_>, config: &ConfigMap, index: &Index<'
         return;
     }
     let Some(text) = config.data.get("meshNetworks") else { return };
-    // The Secrets for other clusters name them; without any, they are known to somebody else.
+    // The Secrets for other clusters name them.
+    // DIFFERENCE: MODEL-ANA-37: without any of them they are known to somebody else; Istio misses all then.
     let remote = index.objects.iter().filter_map(|object| {
         let secret = object.as_secret()?;
         let labelled = object.metadata.labels.get("istio/multiCluster").is_some_and(|value| value == "true");
