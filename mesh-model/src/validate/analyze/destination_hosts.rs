@@ -1,5 +1,6 @@
 //! Hosts of DestinationRules (MODEL-ANA-13, MODEL-PIT-29).
 
+use super::clients::Clients;
 use super::index::Index;
 use crate::networking::DestinationRule;
 use crate::validate::report::{At, Report, show};
@@ -14,10 +15,12 @@ pub(super) fn check(report: &mut Report<'_>, rule: &DestinationRule, index: &Ind
     if host.is_empty() || host.starts_with('*') || !index.knows_services(&host) {
         return;
     }
-    if !index.services(&host, namespace).is_empty() {
+    let clients = Clients::of(report.object, index);
+    if clients.is_empty() || !index.services_of(&host, &clients).is_empty() {
         return;
     }
-    let message = format!("there is no service `{}` that this namespace sees (IST0174)", show(&host));
+    let subject = clients.subject();
+    let message = format!("there is no service `{}` that {subject} sees (IST0174)", show(&host));
     let added = report.warning("MODEL-ANA-13", &at, message);
     if let Some(full) = index.half_named(&host) {
         added.help(format!("a name with a dot is not completed, write {}", show(&full)));

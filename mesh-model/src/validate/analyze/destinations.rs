@@ -1,5 +1,6 @@
 //! Destinations of VirtualServices: services, their ports and subsets (MODEL-ANA-2 to 6, MODEL-PIT-1, MODEL-PIT-29).
 
+use super::clients::Clients;
 use super::index::{Definition, Index, Service};
 use super::ingress_subsets::IngressSubsets;
 use crate::networking::VirtualService;
@@ -14,9 +15,10 @@ const LISTED: usize = 12;
 struct Check<'c, 'o> {
     index: &'c Index<'o>,
     subsets: &'c IngressSubsets<'o>,
+    clients: Clients<'c>,
     /// It is for gateways too.
     ingress: bool,
-    /// Sidecars of its own namespace may use it.
+    /// Sidecars may use it.
     inside: bool,
 }
 
@@ -29,6 +31,7 @@ pub(super) fn virtual_service(
     let check = Check {
         index,
         subsets,
+        clients: Clients::of(report.object, index),
         ingress: service.gateways.iter().any(|gateway| gateway != "mesh"),
         inside: super::conflicts::is_for_mesh(service),
     };
@@ -97,9 +100,8 @@ impl Check<'_, '_> {
     }
 
     fn one(&self, report: &mut Report<'_>, at: &At<'_>, destination: &Destination) {
-        let namespace = report.namespace();
-        let host = self.index.full_name(&destination.host, namespace);
-        if host.is_empty() {
+        let host = self.index.full_name(&destination.host, report.namespace());
+        if host.is_empty() || self.clients.is_empty() {
             return;
         }
         if !destination.subset.is_empty() {
@@ -108,7 +110,7 @@ impl Check<'_, '_> {
         if !self.index.knows_services(&host) {
             return;
         }
-        let services = self.index.services(&host, namespace);
+        let services = self.index.services_of(&host, &self.clients);
         if services.is_empty() {
             self.no_service(report, at, destination, &host);
             return;
@@ -140,14 +142,15 @@ impl Check<'_, '_> {
     /// MODEL-ANA-2, with what may have been meant.
     fn no_service(&self, report: &mut Report<'_>, at: &At<'_>, destination: &Destination, host: &str) {
         let namespace = report.namespace();
-        let message = format!("there is no service `{}` that this namespace sees (IST0101)", show(host));
+        let clients = self.clients.subject();
+        let message = format!("there is no service `{}` that {clients} sees (IST0101)", show(host));
         let added = report.error("MODEL-ANA-2", &at.field("host"), message);
         let hidden = self.index.services_named(host).first();
         let full = self.index.half_named(host);
         let elsewhere = self.index.service_elsewhere(&destination.host, namespace);
         if let Some(hidden) = hidden {
             let hidden = hidden.object.reference();
-            added.help(format!("{hidden} has the name, but is not exported to `{namespace}`"));
+            added.help(format!("{hidden} has the name, but is not exported to {}", self.clients.names()));
         } else if let Some(full) = full {
             added.help(format!("a name with a dot is not completed, write {}", show(&full)));
         } else if let Some(other) = elsewhere {
@@ -162,15 +165,15 @@ impl Check<'_, '_> {
 
     /// MODEL-ANA-6
     fn subset(&self, report: &mut Report<'_>, at: &At<'_>, host: &str, name: &str) {
-        let namespace = report.namespace();
         // A rule for gateways is looked up in their namespace, not in this one.
-        let client = self.inside.then_some(namespace);
-        let hidden = match self.index.subset(host, name, client) {
+        let clients = self.inside.then_some(&self.clients);
+        let hidden = match self.index.subset(host, name, clients) {
             Definition::Seen => return,
             Definition::Hidden(rule) => Some(rule.reference()),
             Definition::Nobody => None,
         };
-        let seen = if hidden.is_some() { " that this namespace sees" } else { "" };
+        let seen =
+            hidden.as_ref().map(|_| format!(" that {} sees", self.clients.subject())).unwrap_or_default();
         let message = format!(
             "no DestinationRule{seen} defines the subset `{}` of `{}` (IST0101)",
             show(name),
@@ -178,10 +181,10 @@ impl Check<'_, '_> {
         );
         let added = report.error("MODEL-ANA-6", &at.field("subset"), message);
         if let Some(hidden) = hidden {
-            added.help(format!("{hidden} defines it, but is not exported to `{namespace}`"));
+            added.help(format!("{hidden} defines it, but is not exported to {}", self.clients.names()));
             return;
         }
-        let names: Vec<&str> = self.index.subset_names(host, client, LISTED).into_iter().collect();
+        let names: Vec<&str> = self.index.subset_names(host, clients, LISTED).into_iter().collect();
         if names.is_empty() {
             added.help("requests to it are answered with 503; add a DestinationRule with the subset");
         } else {

@@ -1,6 +1,7 @@
 //! What can be referred to.
 
 use super::by_host::ByHost;
+use super::clients::Clients;
 use super::workloads::Workloads;
 use crate::common::Protocol;
 use crate::kind::Kind;
@@ -35,15 +36,16 @@ struct Definers<'o> {
 }
 
 impl Definers<'_> {
-    fn seen_by(&self, namespace: Option<&str>) -> bool {
-        self.public || namespace.is_none_or(|namespace| self.namespaces.contains(namespace))
+    fn seen_by(&self, clients: Option<&Clients<'_>>) -> bool {
+        self.public
+            || clients.is_none_or(|clients| clients.iter().any(|client| self.namespaces.contains(client)))
     }
 }
 
 /// Who defines a subset.
 pub(super) enum Definition<'o> {
     Seen,
-    /// A rule that the namespace does not see.
+    /// A rule that the clients do not see.
     Hidden(&'o Object),
     Nobody,
 }
@@ -193,9 +195,19 @@ impl<'o> Index<'o> {
 
     /// The services that `host` means to a rule of `namespace`: those of that name, else of the longest wildcard.
     pub(super) fn services<'a>(&'a self, host: &'a str, namespace: &str) -> Vec<&'a Service<'o>> {
-        let visible = |all: &[Service<'o>]| all.iter().any(|service| service.visibility.includes(namespace));
-        let found = self.services.covering(host).find(|all| visible(all));
-        found.unwrap_or_default().iter().filter(|service| service.visibility.includes(namespace)).collect()
+        self.services_if(host, |visibility| visibility.includes(namespace))
+    }
+
+    /// Like [`Index::services`], to rules that some clients use: what one of them sees.
+    pub(super) fn services_of<'a>(&'a self, host: &'a str, clients: &Clients<'_>) -> Vec<&'a Service<'o>> {
+        self.services_if(host, |visibility| clients.see(visibility))
+    }
+
+    fn services_if<'a>(&'a self, host: &'a str, sees: impl Fn(&Visibility) -> bool) -> Vec<&'a Service<'o>> {
+        let seen = |all: &'a [Service<'o>]| -> Vec<&'a Service<'o>> {
+            all.iter().filter(|service| sees(&service.visibility)).collect()
+        };
+        self.services.covering(host).map(seen).find(|all| !all.is_empty()).unwrap_or_default()
     }
 
     /// The Service that `host` is the name of together with its namespace, `name.namespace`, which is not completed
@@ -217,11 +229,11 @@ impl<'o> Index<'o> {
         hosts.filter_map(|host| self.subsets.get(&host))
     }
 
-    /// Whether a DestinationRule that `namespace` sees, or without a namespace any, defines a subset.
-    pub(super) fn subset(&self, host: &str, name: &str, namespace: Option<&str>) -> Definition<'o> {
+    /// Whether a DestinationRule that one of the clients sees, or without clients any, defines a subset.
+    pub(super) fn subset(&self, host: &str, name: &str, clients: Option<&Clients<'_>>) -> Definition<'o> {
         let mut hidden = None;
         for definers in self.subsets(host).filter_map(|subsets| subsets.get(name)) {
-            if definers.seen_by(namespace) {
+            if definers.seen_by(clients) {
                 return Definition::Seen;
             }
             hidden = hidden.or(Some(definers.first));
@@ -229,15 +241,15 @@ impl<'o> Index<'o> {
         hidden.map_or(Definition::Nobody, Definition::Hidden)
     }
 
-    /// The first names of subsets that are defined for a namespace, in order.
+    /// The first names of subsets that are defined for one of the clients, in order.
     pub(super) fn subset_names(
         &self,
         host: &str,
-        namespace: Option<&str>,
+        clients: Option<&Clients<'_>>,
         count: usize,
     ) -> BTreeSet<&'o str> {
         let seen = |subsets: &BTreeMap<&'o str, Definers<'o>>| -> Vec<&'o str> {
-            let seen = subsets.iter().filter(|(_, definers)| definers.seen_by(namespace));
+            let seen = subsets.iter().filter(|(_, definers)| definers.seen_by(clients));
             seen.map(|(name, _)| *name).take(count).collect()
         };
         self.subsets(host).flat_map(seen).take(count).collect()

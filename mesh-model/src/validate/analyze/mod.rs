@@ -8,6 +8,7 @@ mod callers;
 mod certificates;
 mod claim_routes;
 mod claims;
+mod clients;
 mod conditions;
 mod conflicts;
 mod default_deny;
