@@ -150,37 +150,61 @@ fn service_entries() -> impl Strategy<Value = Vec<Object>> {
     vec(one, 0..8).prop_map(named)
 }
 
-/// Hosts that a VirtualService for sidecars shares with an older one, and those that a wildcard of another covers.
+/// The namespaces that see an object; all of them for `None`.
+fn seers(object: &Object, list: &[String]) -> Option<BTreeSet<String>> {
+    if is_public(list) {
+        return None;
+    }
+    if list.iter().any(|entry| entry == "~") {
+        return Some(BTreeSet::new());
+    }
+    let own = &object.metadata.namespace;
+    Some(list.iter().map(|entry| if entry == "." { own } else { entry }.clone()).collect())
+}
+
+/// Hosts of VirtualServices for sidecars that another one has in some namespace, and those that a wildcard covers.
 fn shared_hosts(objects: &[Object]) -> Found {
     let spec = |at: usize| objects[at].as_virtual_service().unwrap();
     let mesh = |at: usize| spec(at).gateways.is_empty() || spec(at).gateways.contains(&"mesh".to_owned());
     let full = |at: usize, host: &str| {
         full_name(host, &objects[at].metadata.namespace, "cluster.local").to_ascii_lowercase()
     };
+    let hosts = |at: usize| -> Vec<String> { spec(at).hosts.iter().map(|host| full(at, host)).collect() };
+    let seers = |at: usize| seers(&objects[at], &spec(at).export_to);
     let mut out = Found::new();
-    for (older, newer) in pairs(objects) {
-        let seen =
-            see_both((&objects[older], &spec(older).export_to), (&objects[newer], &spec(newer).export_to));
-        for (number, host) in spec(newer).hosts.iter().enumerate() {
-            let same = spec(older).hosts.iter().any(|other| full(older, other) == full(newer, host));
-            if mesh(older) && mesh(newer) && seen && same {
-                out.insert((newer, format!("spec.hosts[{number}]"), Severity::Error));
+    for namespace in NAMESPACES.iter().chain(&["elsewhere"]) {
+        // In the order of MODEL-RES-13: private, by name, public.
+        let rank = |at: usize| match seers(at) {
+            None => Some(2),
+            Some(seers) if !seers.contains(*namespace) => None,
+            Some(seers) if seers.len() == 1 && objects[at].metadata.namespace == *namespace => Some(0),
+            Some(_) => Some(1),
+        };
+        let mut used: Vec<usize> =
+            by_age(objects).into_iter().filter(|at| mesh(*at) && rank(*at).is_some()).collect();
+        used.sort_by_key(|at| rank(*at));
+        for (place, at) in used.iter().enumerate() {
+            for (number, host) in hosts(*at).iter().enumerate() {
+                if used[..place].iter().any(|first| hosts(*first).contains(host)) {
+                    out.insert((*at, format!("spec.hosts[{number}]"), Severity::Error));
+                }
             }
         }
     }
     for at in 0..objects.len() {
-        for (number, host) in spec(at).hosts.iter().enumerate() {
+        for (number, host) in hosts(at).iter().enumerate() {
             let path = format!("spec.hosts[{number}]");
             let wider = |other: usize| {
-                let (own, mut others) =
-                    (full(at, host), spec(other).hosts.iter().map(|host| full(other, host)));
-                other != at
-                    && mesh(other)
-                    && is_public(&spec(other).export_to)
-                    && others.any(|other| other != own && is_subset_of(&own, &other))
+                // One is for everybody, the other for some.
+                let scopes = match (seers(at), seers(other)) {
+                    (None, Some(some)) | (Some(some), None) => !some.is_empty(),
+                    _ => false,
+                };
+                let wide = |other: &String| other != host && is_subset_of(host, other);
+                mesh(other) && scopes && hosts(other).iter().any(wide)
             };
             let told = out.contains(&(at, path.clone(), Severity::Error));
-            if mesh(at) && is_public(&spec(at).export_to) && !told && (0..objects.len()).any(wider) {
+            if mesh(at) && !told && (0..objects.len()).any(wider) {
                 out.insert((at, path, Severity::Info));
             }
         }

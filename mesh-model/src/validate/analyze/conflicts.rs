@@ -2,13 +2,14 @@
 
 use super::by_host::ByHost;
 use super::index::Index;
-use super::scope::Seen;
+use super::owners::{Loss, Owners};
 use crate::meta::ObjectRef;
 use crate::networking::VirtualService;
 use crate::object::{Body, Object};
 use crate::resolve::Visibility;
 use crate::validate::report::{At, Report, show};
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// True when a VirtualService is for sidecars.
 pub(super) fn is_for_mesh(service: &VirtualService) -> bool {
@@ -25,9 +26,14 @@ struct Shared {
     /// Index in `spec.hosts`.
     number: usize,
     host: String,
-    other: usize,
-    /// The other has a wildcard that covers the host.
-    wider: bool,
+    how: How,
+}
+
+enum How {
+    /// Others have the host, here or there.
+    Lost(Loss),
+    /// This one has a wildcard that covers the host.
+    Covered(usize),
 }
 
 /// The findings by place of the object.
@@ -41,31 +47,25 @@ impl<'o> Conflicts<'o> {
     pub(super) fn new(index: &Index<'o>) -> Self {
         let objects = index.objects;
         let mut out = Self { objects, hosts: BTreeMap::new(), sidecars: BTreeMap::new() };
-        let mut owners: HashMap<String, Seen> = HashMap::new();
-        let mut public: ByHost<usize> = ByHost::default();
+        let mut owners: HashMap<String, Owners> = HashMap::new();
+        // Of those that everybody sees, and of those that some namespaces see.
+        let (mut public, mut scoped): (ByHost<usize>, ByHost<usize>) = Default::default();
         let mut hosts = Vec::new();
         let mut sidecars: HashMap<&str, usize> = HashMap::new();
-        // The oldest counts; so the number of an object here is its age.
-        for (age, at) in index.by_age.iter().copied().enumerate() {
-            let Some(object) = objects.get(at) else { continue };
+        for (at, object) in index.oldest_first() {
             match &object.body {
                 Body::VirtualService(service) if is_for_mesh(service) => {
-                    let visibility = Visibility::of(object, &index.mesh);
+                    let visibility = Rc::new(Visibility::of(object, &index.mesh));
+                    if matches!(&*visibility, Visibility::Namespaces(seen) if seen.is_empty()) {
+                        continue;
+                    }
+                    let namespace = object.metadata.namespace.as_str();
+                    let by_host = if *visibility == Visibility::Public { &mut public } else { &mut scoped };
                     for (number, host) in service.hosts.iter().enumerate() {
-                        let host = index.full_name(host, &object.metadata.namespace);
-                        let seen = owners.entry(host.clone()).or_default();
-                        let first = seen.first(&visibility).and_then(|age| index.by_age.get(age).copied());
-                        seen.add(age, &visibility);
-                        if visibility == Visibility::Public {
-                            public.add(&host, at);
-                        }
-                        // A host listed twice in one object is that object's own mistake.
-                        if let Some(other) = first.filter(|other| *other != at) {
-                            let shared = Shared { number, host, other, wider: false };
-                            out.hosts.entry(at).or_default().push(shared);
-                        } else if visibility == Visibility::Public {
-                            hosts.push((at, number, host));
-                        }
+                        let host = index.full_name(host, namespace);
+                        owners.entry(host.clone()).or_default().add(at, namespace, &visibility);
+                        by_host.add(&host, at);
+                        hosts.push((at, namespace, Rc::clone(&visibility), number, host));
                     }
                 }
                 Body::Sidecar(sidecar) => {
@@ -82,10 +82,13 @@ impl<'o> Conflicts<'o> {
                 _ => {}
             }
         }
-        for (at, number, host) in hosts {
-            let other = public.wider(&host).flatten().copied().find(|other| *other != at);
-            if let Some(other) = other {
-                out.hosts.entry(at).or_default().push(Shared { number, host, other, wider: true });
+        for (at, namespace, visibility, number, host) in hosts {
+            let loss = owners.get(&host).and_then(|owners| owners.loss(at, namespace, &visibility));
+            // Istio compares names of the two kinds by wildcard, and names of one kind by equality.
+            let others = if *visibility == Visibility::Public { &scoped } else { &public };
+            let covered = || others.wider(&host).flatten().next().copied().map(How::Covered);
+            if let Some(how) = loss.map(How::Lost).or_else(covered) {
+                out.hosts.entry(at).or_default().push(Shared { number, host, how });
             }
         }
         out
@@ -95,31 +98,27 @@ impl<'o> Conflicts<'o> {
     pub(super) fn report(&mut self, index: usize, report: &mut Report<'_>) {
         let spec = At::OBJECT.field("spec");
         let hosts = spec.field("hosts");
-        for Shared { number, host, other, wider } in self.hosts.remove(&index).into_iter().flatten() {
+        for Shared { number, host, how } in self.hosts.remove(&index).into_iter().flatten() {
+            let (How::Covered(other) | How::Lost(Loss { owner: other, .. })) = how;
             let Some(other) = self.objects.get(other) else { continue };
             let (at, named) = (hosts.index(number), other.reference());
-            if wider {
+            match how {
                 // DIFFERENCE: MODEL-ANA-10: Istio calls this an error too, but both rules are in force: each name has
                 // the rules of the most specific host (ROUTE-APPLY-22).
-                report.info(
-                    "MODEL-ANA-10",
-                    &at,
-                    format!(
-                        "a wildcard of {named} covers `{}`, which has the rules given here (IST0109)",
-                        show(&host)
-                    ),
-                );
-            } else {
-                report
-                    .error(
+                How::Covered(_) => {
+                    report.info(
                         "MODEL-ANA-10",
                         &at,
-                        format!("`{}` belongs to {named} already (IST0109)", show(&host)),
-                    )
-                    .help(format!(
-                        "sidecars use {named}, which {}, and nothing of this; put the rules into one",
-                        seniority(other)
-                    ));
+                        format!(
+                            "a wildcard of {named} covers `{}`, which has the rules given here (IST0109)",
+                            show(&host)
+                        ),
+                    );
+                }
+                How::Lost(loss) => {
+                    let message = format!("`{}` belongs to {named} already (IST0109)", show(&host));
+                    report.error("MODEL-ANA-10", &at, message).help(instead(&loss, other));
+                }
             }
         }
         if let Some(other) = self.sidecars.remove(&index) {
@@ -130,4 +129,24 @@ impl<'o> Conflicts<'o> {
                 ));
         }
     }
+}
+
+/// Whose rules sidecars use, and where.
+fn instead(loss: &Loss, owner: &Object) -> String {
+    let named = owner.reference();
+    if loss.everywhere && !loss.several {
+        let why = if loss.outranked { "is for its own namespace alone" } else { seniority(owner) };
+        return format!("sidecars use {named}, which {why}, and nothing of this; put the rules into one");
+    }
+    let (plural, others) =
+        (if loss.namespaces.len() > 1 { "s" } else { "" }, if loss.several { " and others" } else { "" });
+    let namespaces: Vec<String> =
+        loss.namespaces.iter().map(|namespace| format!("`{}`", show(namespace))).collect();
+    let more = if loss.more > 0 { format!(" and {} more", loss.more) } else { String::new() };
+    let rest = if loss.everywhere {
+        ", and nothing of this; put the rules into one"
+    } else {
+        "; elsewhere these rules are used"
+    };
+    format!("in the namespace{plural} {}{more} sidecars use {named}{others}{rest}", namespaces.join(", "))
 }

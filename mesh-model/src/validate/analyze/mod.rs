@@ -26,6 +26,7 @@ mod index;
 mod ingress_subsets;
 mod injection;
 mod networks;
+mod owners;
 mod peers;
 mod routing;
 mod rule_order;
