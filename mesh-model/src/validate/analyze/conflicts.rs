@@ -52,7 +52,8 @@ impl<'o> Conflicts<'o> {
         let (mut public, mut scoped): (ByHost<usize>, ByHost<usize>) = Default::default();
         let mut hosts = Vec::new();
         let mut sidecars: HashMap<&str, usize> = HashMap::new();
-        for (at, object) in index.oldest_first() {
+        // What Istio refuses takes nobody's place.
+        for (at, object) in index.oldest_first().filter(|(_, object)| object.is_usable()) {
             match &object.body {
                 Body::VirtualService(service) if is_for_mesh(service) => {
                     let visibility = Rc::new(Visibility::of(object, &index.mesh));

@@ -66,8 +66,12 @@ impl<'o> ServiceEntries<'o> {
         let objects = index.objects;
         let mut new = Self { objects, trouble: BTreeMap::new() };
         let place = |age: usize| index.by_age.get(age).copied();
-        let ages =
-            || index.by_age.iter().enumerate().filter_map(|(age, at)| Some((age, *at, objects.get(*at)?)));
+        // What Istio refuses takes nobody's place.
+        let ages = || {
+            let objects =
+                index.by_age.iter().enumerate().filter_map(|(age, at)| Some((age, *at, objects.get(*at)?)));
+            objects.filter(|(_, _, object)| object.is_usable())
+        };
         let mut services: HashMap<(String, u32), ByProtocol> = HashMap::new();
         let mut http: HashMap<u32, Seen> = HashMap::new();
         for (age, _, object) in ages() {

@@ -35,7 +35,7 @@ impl Providers {
     pub(super) fn new(index: &Index<'_>) -> Self {
         let mut defaults = HashMap::new();
         for (at, object) in index.oldest_first() {
-            if object.as_telemetry().is_some_and(is_default) {
+            if object.is_usable() && object.as_telemetry().is_some_and(is_default) {
                 defaults.entry(object.metadata.namespace.clone()).or_insert(at);
             }
         }
@@ -92,7 +92,8 @@ pub(super) fn check(
     providers: &Providers,
     objects: &[Object],
 ) {
-    if is_default(telemetry)
+    if report.object.is_usable()
+        && is_default(telemetry)
         && let Some(other) = providers.older(index, report.object, objects)
     {
         report
