@@ -79,7 +79,9 @@ fn list(report: &mut Report<'_>, at: &At<'_>, names: &[String], hosts: &[String]
             .flat_map(|server| server_hosts(&server.hosts, &namespace))
             .filter(|server| server.admits(own))
             .any(|server| hosts.iter().any(|host| overlaps(host, &server.host)));
-        if !hosts.is_empty() && !served {
+        // A Gateway without servers, or with servers without hosts, is told of itself (MODEL-GW-2, MODEL-GW-3).
+        let empty = gateway.servers.iter().all(|server| server.hosts.is_empty());
+        if !hosts.is_empty() && !served && !empty {
             let servers = gateway.servers.iter().flat_map(|server| &server.hosts);
             let servers: Vec<_> = servers.take(4).map(|host| show(host)).collect();
             report
