@@ -86,11 +86,10 @@ fn repeated<K: Eq + Hash>(
     report: &mut Report<'_>,
     at: &At<'_>,
     list: &str,
-    rules: impl ExactSizeIterator<Item = impl ExactSizeIterator<Item = K>>,
+    rules: impl Iterator<Item = impl ExactSizeIterator<Item = K>>,
 ) {
-    if rules.len() < 2 {
-        return;
-    }
+    // What could not be read of two matches may be where they differ.
+    let read_whole = report.object.is_usable();
     let mut seen = Seen::new();
     let mut everything: Option<usize> = None;
     for (index, keys) in rules.enumerate() {
@@ -129,6 +128,14 @@ fn repeated<K: Eq + Hash>(
         }
         let matches = at.field("match");
         for (entry, earlier) in repeats {
+            if earlier == index && !read_whole {
+                continue;
+            }
+            if earlier == index {
+                let message = "the match repeats an earlier one of the same rule (IST0131)";
+                report.info("MODEL-VS-59", &matches.index(entry), message).help("it adds nothing, remove it");
+                continue;
+            }
             report
                 .info(
                     "MODEL-VS-59",
@@ -176,6 +183,7 @@ fn prefixes(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
     if rules.iter().flat_map(|rule| &rule.matches).filter(is_prefix).nth(1).is_none() {
         return;
     }
+    let read_whole = report.object.is_usable();
     let mut seen: HashMap<&str, Vec<(usize, &HttpMatchRequest)>> = HashMap::new();
     for (index, rule) in rules.iter().enumerate() {
         let rule_at = at.index(index);
@@ -185,24 +193,26 @@ fn prefixes(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
             if prefix.len() > MAX_PREFIX {
                 continue;
             }
-            // Entries of one rule lead to the same action.
             let earlier = (0..prefix.len())
                 .filter_map(|len| seen.get(prefix.get(..len)?))
                 .flatten()
-                .find(|(other, wide)| *other != index && covers(wide, entry));
+                .find(|(other, wide)| (*other != index || read_whole) && covers(wide, entry));
             if let Some((other, wide)) = earlier {
-                let wide = wide.uri.as_ref().and_then(StringMatch::text).unwrap_or("");
-                report
-                    .info(
-                        "MODEL-VS-60",
-                        &matches.index(number),
-                        format!(
-                            "`{}` is covered by `{}` of `http[{other}]` (IST0131)",
-                            show(prefix),
-                            show(wide)
-                        ),
-                    )
-                    .help("put the longer prefix first");
+                let text = wide.uri.as_ref().and_then(StringMatch::text).unwrap_or("");
+                let (prefix, text) = (show(prefix), show(text));
+                // Entries of one rule lead to the same action, in whatever order.
+                let (message, help) = if *other == index {
+                    let help = if adds_nothing(wide, entry) {
+                        "it adds nothing, remove it"
+                    } else {
+                        "both lead to the same action; remove it if the other takes all that is meant"
+                    };
+                    (format!("`{prefix}` is covered by `{text}` of the same rule (IST0131)"), help)
+                } else {
+                    let message = format!("`{prefix}` is covered by `{text}` of `http[{other}]` (IST0131)");
+                    (message, "put the longer prefix first")
+                };
+                report.info("MODEL-VS-60", &matches.index(number), message).help(help);
             }
             let same = seen.entry(prefix).or_default();
             if same.len() < MAX_SAME_PREFIX {
@@ -249,6 +259,20 @@ fn bare_paths(report: &mut Report<'_>, at: &At<'_>, rules: &[HttpRoute]) {
             }
         }
     }
+}
+
+/// True when everything that `narrow` takes is taken by `wide` with its shorter prefix too, which Istio does not ask.
+fn adds_nothing(wide: &HttpMatchRequest, narrow: &HttpMatchRequest) -> bool {
+    let fits = |wide: &Option<StringMatch>, narrow: &Option<StringMatch>| wide.is_none() || wide == narrow;
+    fits(&wide.method, &narrow.method)
+        && fits(&wide.authority, &narrow.authority)
+        && wide.headers == narrow.headers
+        && wide.query_params == narrow.query_params
+        && wide.without_headers == narrow.without_headers
+        && (wide.ignore_uri_case || !narrow.ignore_uri_case)
+        // Those are for logs and statistics.
+        && wide.name == narrow.name
+        && wide.stat_prefix == narrow.stat_prefix
 }
 
 /// True when what `wide` asks for besides the path is also asked for by `narrow`.
