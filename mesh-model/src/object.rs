@@ -203,9 +203,12 @@ impl Object {
 
     /// Addresses allocated to a host of a ServiceEntry: `status.addresses[].value` (MODEL-DOC-6). An entry that names
     /// no host is for all of them.
+    ///
+    /// There are none where nothing is allocated, whatever the status says: with `addresses` of its own, the resolution
+    /// NONE, or the label that opts out (MODEL-SE-6).
     pub fn allocated_addresses<'o>(&'o self, host: &'o str) -> impl Iterator<Item = &'o str> {
         let list = match self.status.as_ref().and_then(|status| status.get("addresses")) {
-            Some(Value::List(list)) => list.as_slice(),
+            Some(Value::List(list)) if self.allocates_addresses() => list.as_slice(),
             _ => &[],
         };
         let text = |entry: &'o Value, key: &str| {
@@ -214,6 +217,10 @@ impl Object {
         list.iter()
             .filter(move |entry| text(entry, "host").is_none_or(|of| of.eq_ignore_ascii_case(host)))
             .filter_map(move |entry| text(entry, "value"))
+    }
+
+    fn allocates_addresses(&self) -> bool {
+        self.as_service_entry().is_some_and(|entry| entry.allocates_addresses(&self.metadata.labels))
     }
 }
 

@@ -177,6 +177,15 @@ status:
     assert_eq!(of("b.example.com"), ["240.240.0.2", "2001:2::1"]);
     // Written again, the status is what it was; of other kinds nobody asks.
     assert!(loaded.objects[0].to_yaml().contains("host: B.example.com"));
+    // Where nothing is allocated it is of no use.
+    for (from, to) in [
+        ("resolution: DNS", "resolution: NONE"),
+        ("resolution: DNS", "resolution: DNS\n  addresses: [10.0.0.1]"),
+        ("{name: a,", "{name: a, labels: {networking.istio.io/enable-autoallocate-ip: 'False'},"),
+    ] {
+        let loaded = load_one(&text.replace(from, to));
+        assert_eq!(loaded.objects[0].allocated_addresses("a.example.com").next(), None, "{to}");
+    }
 }
 
 #[test]

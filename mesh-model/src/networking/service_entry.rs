@@ -1,7 +1,7 @@
 //! ServiceEntry: a service the registry does not know.
 
 use super::workload_entry::WorkloadEntry;
-use crate::common::WorkloadSelector;
+use crate::common::{StringMap, WorkloadSelector};
 use crate::macros::{spec, spec_enum};
 
 spec! {
@@ -63,5 +63,16 @@ spec_enum! {
         DnsRoundRobin = "DNS_ROUND_ROBIN",
         /// Resolve the host of each request.
         DynamicDns = "DYNAMIC_DNS",
+    }
+}
+
+impl ServiceEntry {
+    /// True when istiod allocates addresses for an entry with these labels, unless the feature is off (MODEL-SE-6).
+    /// Where it does not, it takes no notice of addresses in the status either.
+    pub(crate) fn allocates_addresses(&self, labels: &StringMap) -> bool {
+        let opted_out = labels
+            .get("networking.istio.io/enable-autoallocate-ip")
+            .is_some_and(|value| value.eq_ignore_ascii_case("false"));
+        self.addresses.is_empty() && self.resolution != Resolution::None && !opted_out
     }
 }

@@ -3,10 +3,11 @@
 use super::names::{fqdn, is_dns_label, is_ip, is_port, is_subnet, not_a_port, unix_path, wildcard_domain};
 use super::report::{At, Report, show};
 use super::selector::{export_to, labels, workload_selector};
-use super::workload_entry;
+use super::{Settings, workload_entry};
 use crate::common::Protocol;
 use crate::networking::service_entry::{Location, Resolution};
 use crate::networking::{ServiceEntry, WorkloadEntry};
+use crate::object::Object;
 use std::collections::BTreeSet;
 
 pub(super) fn check(report: &mut Report<'_>, entry: &ServiceEntry) {
@@ -132,14 +133,17 @@ fn addresses(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
     }
 }
 
+/// True when the service has addresses, given or allocated. Without, a port for TCP takes everything that is sent to its
+/// number (MODEL-SE-6).
+pub(super) fn has_address(object: &Object, entry: &ServiceEntry, settings: &Settings) -> bool {
+    let allocated = settings.auto_allocate_addresses && entry.allocates_addresses(&object.metadata.labels);
+    allocated || !entry.addresses.is_empty()
+}
+
 fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
     let mut names = BTreeSet::new();
     let mut numbers = BTreeSet::new();
-    let labels = &report.object.metadata.labels;
-    let opted_out =
-        labels.get("networking.istio.io/enable-autoallocate-ip").is_some_and(|value| value == "false");
-    let allocated =
-        report.settings.auto_allocate_addresses && !opted_out && entry.resolution != Resolution::None;
+    let has_address = has_address(report.object, entry, report.settings);
     for (index, port) in entry.ports.iter().enumerate() {
         let at = at.index(index);
         if !is_port(port.number) {
@@ -177,10 +181,7 @@ fn ports(report: &mut Report<'_>, at: &At<'_>, entry: &ServiceEntry) {
                 .help("write HTTP, HTTPS, GRPC, HTTP2, TCP, TLS, MONGO, REDIS, MYSQL or UDP");
             continue;
         };
-        if entry.addresses.is_empty()
-            && !allocated
-            && matches!(protocol, Protocol::Unsupported | Protocol::Tcp)
-        {
+        if !has_address && matches!(protocol, Protocol::Unsupported | Protocol::Tcp) {
             report
                 .warning(
                     "MODEL-SE-6",

@@ -4,11 +4,11 @@ use super::index::Index;
 use super::scope::Seen;
 use crate::common::Protocol;
 use crate::networking::ServiceEntry;
-use crate::networking::service_entry::Resolution;
 use crate::object::{Body, Object};
 use crate::resolve::Visibility;
 use crate::validate::Settings;
 use crate::validate::report::{At, Report, show};
+use crate::validate::service_entry::has_address;
 use std::collections::{BTreeMap, HashMap};
 
 /// How many entries a message names.
@@ -49,15 +49,8 @@ fn clash(found: &ByProtocol, protocol: Protocol, visibility: &Visibility) -> Opt
 
 /// True when a port without protocol, or for TCP, takes everything that is sent to the port's number (MODEL-SE-6).
 fn takes_whole_port(object: &Object, entry: &ServiceEntry, protocol: Protocol, settings: &Settings) -> bool {
-    let opted_out = object
-        .metadata
-        .labels
-        .get("networking.istio.io/enable-autoallocate-ip")
-        .is_some_and(|value| value == "false");
-    let allocates = settings.auto_allocate_addresses && !opted_out && entry.resolution != Resolution::None;
     let plain = protocol == Protocol::Unsupported || (protocol.is_tcp() && !protocol.is_tls());
-    let allocated = |host: &String| object.allocated_addresses(host).next().is_some();
-    plain && !allocates && entry.addresses.is_empty() && !entry.hosts.iter().any(allocated)
+    plain && !has_address(object, entry, settings)
 }
 
 impl<'o> ServiceEntries<'o> {
