@@ -2,7 +2,7 @@
 //! MODEL-AP-18, MODEL-PIT-21, MODEL-PIT-24).
 
 use super::attach;
-use super::callers::{Callers, Identity, identities};
+use super::callers::{Callers, Identity, excluded_namespaces, identities};
 use super::default_deny;
 use super::index::Index;
 use super::peers::Peers;
@@ -159,23 +159,28 @@ impl<'o> Authorization<'o> {
             return;
         }
         identities(at, &policy.rules, |at, identity, values| {
-            if identity != Identity::Namespace {
-                return;
-            }
-            for (index, value) in values.iter().enumerate().filter(|(_, value)| !self.is_namespace(value)) {
-                let added = report.error(
-                    "MODEL-ANA-25",
-                    &at.index(index),
-                    format!("there is no namespace `{}` (IST0101)", show(value)),
-                );
-                if self.namespaces.len() <= 12 {
-                    let names: Vec<&str> = self.namespaces.iter().copied().collect();
-                    added.help(format!("the namespaces are {}", names.join(", ")));
-                } else {
-                    added.help("correct the name, or create the namespace");
-                }
+            if identity == Identity::Namespace {
+                self.no_namespaces(report, at, values);
             }
         });
+        // A name that nobody has leaves nobody out.
+        excluded_namespaces(at, &policy.rules, |at, values| self.no_namespaces(report, at, values));
+    }
+
+    fn no_namespaces(&self, report: &mut Report<'_>, at: &At<'_>, values: &[String]) {
+        for (index, value) in values.iter().enumerate().filter(|(_, value)| !self.is_namespace(value)) {
+            let added = report.error(
+                "MODEL-ANA-25",
+                &at.index(index),
+                format!("there is no namespace `{}` (IST0101)", show(value)),
+            );
+            if self.namespaces.len() <= 12 {
+                let names: Vec<&str> = self.namespaces.iter().copied().collect();
+                added.help(format!("the namespaces are {}", names.join(", ")));
+            } else {
+                added.help("correct the name, or create the namespace");
+            }
+        }
     }
 
     fn is_namespace(&self, value: &str) -> bool {

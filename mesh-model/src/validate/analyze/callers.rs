@@ -50,6 +50,27 @@ pub(super) fn identities(at: &At<'_>, rules: &[Rule], mut visit: impl FnMut(&At<
     }
 }
 
+/// Calls `visit` with every list of namespaces whose workloads a rule leaves out.
+pub(super) fn excluded_namespaces(at: &At<'_>, rules: &[Rule], mut visit: impl FnMut(&At<'_>, &[String])) {
+    for (index, rule) in rules.iter().enumerate() {
+        let at = at.index(index);
+        let from = at.field("from");
+        for (index, entry) in rule.from.iter().enumerate() {
+            let Some(source) = &entry.source else { continue };
+            let at = from.index(index);
+            let at = at.field("source");
+            visit(&at.field("notNamespaces"), &source.not_namespaces);
+        }
+        let when = at.field("when");
+        for (index, condition) in rule.when.iter().enumerate() {
+            if condition.key == "source.namespace" {
+                let at = when.index(index);
+                visit(&at.field("notValues"), &condition.not_values);
+            }
+        }
+    }
+}
+
 /// Namespaces and accounts whose workloads have no identity, because none has a proxy: one workload of each.
 pub(super) struct Callers<'o> {
     by_namespace: HashMap<&'o str, Option<usize>>,
