@@ -18,16 +18,22 @@ enum Form {
     Free,
     /// A boolean.
     Bool,
+    /// A boolean as Go reads it.
+    GoBool,
     /// A whole number, not negative.
     Number,
+    /// A port, 0..65535.
+    Port,
     /// Ports, 0..65535; `true` when `*` stands for all.
     Ports(bool),
-    /// Ranges of addresses; `true` when `*` stands for all.
+    /// Ranges of addresses, with a prefix each and no blanks; `true` when `*` stands for all.
     Ranges(bool),
     /// `exportTo`.
     ExportTo,
-    /// One of these.
+    /// One of these, in any case.
     OneOf(&'static [&'static str]),
+    /// One of these, as they are written.
+    Exactly(&'static [&'static str]),
     /// Settings of the proxy in YAML.
     ProxyConfig,
 }
@@ -37,12 +43,13 @@ impl Form {
     fn example(self) -> String {
         match self {
             Self::Free | Self::ProxyConfig => String::new(),
-            Self::Bool => "write \"true\" or \"false\"".to_owned(),
+            Self::Bool | Self::GoBool => "write \"true\" or \"false\"".to_owned(),
             Self::Number => "write a number such as \"10\"".to_owned(),
+            Self::Port => "write a port such as \"15021\"".to_owned(),
             Self::Ports(_) => "write numbers such as \"80,443\"".to_owned(),
-            Self::Ranges(_) => "write ranges such as \"10.0.0.0/8,192.0.2.1\"".to_owned(),
+            Self::Ranges(_) => "write ranges such as \"10.0.0.0/8,192.0.2.1/32\"".to_owned(),
             Self::ExportTo => "write names such as \".,shop\"".to_owned(),
-            Self::OneOf(names) => format!("write {}", names.join(" or ")),
+            Self::OneOf(names) | Self::Exactly(names) => format!("write {}", names.join(" or ")),
         }
     }
 }
@@ -72,6 +79,8 @@ const GATEWAY: &[Kind] = &[Kind::Gateway];
 const WORKLOAD_ENTRY: &[Kind] = &[Kind::WorkloadEntry];
 const MODES: &[&str] = &["REDIRECT", "TPROXY", "NONE"];
 const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameZone", "PreferSameNode"];
+/// The one that has become a label of the same name.
+const INJECT: &str = "sidecar.istio.io/inject";
 const STATS: &str = "write proxyStatsMatcher in proxy.istio.io/config";
 
 static TABLE: [Known; 72] = [
@@ -94,7 +103,7 @@ static TABLE: [Known; 72] = [
     known("istio.io/disconnectedAt", WORKLOAD_ENTRY, Form::Free),
     known("istio.io/dry-run", &[Kind::AuthorizationPolicy], Form::Bool),
     known("istio.io/reroute-virtual-interfaces", POD, Form::Free),
-    known("istio.io/rev", POD, Form::Free),
+    known("istio.io/rev", ANY, Form::Free),
     known("istio.io/use-waypoint-canary-weight", &[Kind::Namespace, Kind::Service], Form::Number),
     known("istio.io/workloadController", WORKLOAD_ENTRY, Form::Free),
     known("networking.istio.io/address-type", GATEWAY, Form::Free),
@@ -105,7 +114,7 @@ static TABLE: [Known; 72] = [
         &[Kind::Service, Kind::ServiceEntry, Kind::Namespace],
         Form::OneOf(DISTRIBUTIONS),
     ),
-    known("prometheus.istio.io/merge-metrics", POD, Form::Bool),
+    known("prometheus.istio.io/merge-metrics", POD, Form::GoBool),
     known("proxy.istio.io/config", POD, Form::ProxyConfig),
     known("proxy.istio.io/overrides", POD, Form::Free),
     known("readiness.status.sidecar.istio.io/applicationPorts", POD, Form::Ports(false)),
@@ -129,8 +138,8 @@ static TABLE: [Known; 72] = [
     ),
     known("sidecar.istio.io/enableCoreDump", POD, Form::Bool),
     deprecated("sidecar.istio.io/extraStatTags", POD, Form::Free, "write tagOverrides in a Telemetry"),
-    deprecated("sidecar.istio.io/inject", POD, Form::Bool, "write it as a label"),
-    known("sidecar.istio.io/interceptionMode", POD, Form::OneOf(MODES)),
+    deprecated(INJECT, POD, Form::Bool, "write it as a label"),
+    known("sidecar.istio.io/interceptionMode", POD, Form::Exactly(MODES)),
     known("sidecar.istio.io/logLevel", POD, Form::Free),
     known("sidecar.istio.io/nativeSidecar", POD, Form::Bool),
     known("sidecar.istio.io/proxyCPU", POD, Form::Free),
@@ -152,10 +161,10 @@ static TABLE: [Known; 72] = [
     deprecated("sidecar.istio.io/statsInclusionPrefixes", POD, Form::Free, STATS),
     deprecated("sidecar.istio.io/statsInclusionRegexps", POD, Form::Free, STATS),
     deprecated("sidecar.istio.io/statsInclusionSuffixes", POD, Form::Free, STATS),
-    known("sidecar.istio.io/status", POD, Form::Free),
+    known("sidecar.istio.io/status", ANY, Form::Free),
     known("sidecar.istio.io/userVolume", POD, Form::Free),
     known("sidecar.istio.io/userVolumeMount", POD, Form::Free),
-    known("status.sidecar.istio.io/port", POD, Form::Number),
+    known("status.sidecar.istio.io/port", POD, Form::Port),
     known("topology.istio.io/controlPlaneClusters", NAMESPACE, Form::Free),
     known("traffic.istio.io/nodeSelector", SERVICE, Form::Free),
     known("traffic.sidecar.istio.io/excludeInboundPorts", POD, Form::Ports(false)),
@@ -173,28 +182,40 @@ static TABLE: [Known; 72] = [
     ),
 ];
 
-/// The annotations at `at` of an object of `kind`, or of the pods it makes.
-pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, kind: &Kind, annotations: &StringMap) {
+/// The annotations at `at` of an object of `kind`, or of the pods it makes, with the labels beside them.
+pub(super) fn check(
+    report: &mut Report<'_>,
+    at: &At<'_>,
+    kind: &Kind,
+    annotations: &StringMap,
+    labels: &StringMap,
+) {
     for (name, value) in annotations {
+        let at = at.key(name);
+        if name == "kubernetes.io/ingress.class" {
+            ingress(report, &at, kind);
+            continue;
+        }
         let group = name.split('/').next().unwrap_or("");
         let istio = group == "istio.io" || group.ends_with(".istio.io");
         if !istio || group == "internal.istio.io" {
             continue;
         }
-        let at = at.key(name);
         let Some(known) = TABLE.iter().find(|known| known.name == name) else {
             unknown(report, &at, name);
             continue;
         };
+        // Who has written the label too keeps the annotation for an Istio that does not know the label.
+        let both = known.name == INJECT && labels.contains_key(INJECT);
+        if let Some(instead) = known.deprecated.filter(|_| !both) {
+            report
+                .info(CODE, &at, format!("the annotation `{name}` is deprecated (IST0135)"))
+                .help(instead_on(kind, known, instead))
+                .at_key();
+        }
         if !known.kinds.is_empty() && !known.kinds.contains(kind) {
             misplaced(report, &at, known, kind);
             continue;
-        }
-        if let Some(instead) = known.deprecated {
-            report
-                .info(CODE, &at, format!("the annotation `{name}` is deprecated (IST0135)"))
-                .help(instead)
-                .at_key();
         }
         if matches!(known.form, Form::ProxyConfig) {
             proxy(report, &at, value);
@@ -203,6 +224,36 @@ pub(super) fn check(report: &mut Report<'_>, at: &At<'_>, kind: &Kind, annotatio
                 .warning(CODE, &at, format!("`{}` is not {expected} (IST0125)", show(value)))
                 .help(known.form.example());
         }
+    }
+}
+
+fn makes_pods(kind: &Kind) -> bool {
+    matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet)
+}
+
+/// What to do about a deprecated annotation of `kind`, so that nothing is left to say.
+fn instead_on(kind: &Kind, known: &Known, instead: &'static str) -> String {
+    let label = known.name == INJECT;
+    match kind {
+        Kind::Pod => instead.to_owned(),
+        kind if label && makes_pods(kind) => {
+            "write it as a label in spec.template.metadata.labels".to_owned()
+        }
+        _ if label => "write it as a label of the pods".to_owned(),
+        _ if !instead.contains("istio.io/") => instead.to_owned(),
+        kind if makes_pods(kind) => format!("{instead} under spec.template.metadata.annotations"),
+        _ => format!("{instead} on the pods"),
+    }
+}
+
+/// The class of an Ingress, on something else.
+fn ingress(report: &mut Report<'_>, at: &At<'_>, kind: &Kind) {
+    if makes_pods(kind) || matches!(kind, Kind::Namespace | Kind::Service | Kind::Pod) {
+        let name = "kubernetes.io/ingress.class";
+        report
+            .warning(CODE, at, format!("the annotation `{name}` has no effect on a {kind} (IST0107)"))
+            .help("it belongs on an Ingress")
+            .at_key();
     }
 }
 
@@ -237,8 +288,9 @@ fn misplaced(report: &mut Report<'_>, at: &At<'_>, known: &Known, kind: &Kind) {
     let added = report
         .warning(CODE, at, format!("the annotation `{}` has no effect on a {kind} (IST0107)", known.name))
         .at_key();
-    let makes_pods = matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet);
-    if makes_pods && known.kinds == POD {
+    if let Some(instead) = known.deprecated {
+        added.help(instead_on(kind, known, instead));
+    } else if makes_pods(kind) && known.kinds == POD {
         added.help("move it to spec.template.metadata.annotations");
     } else {
         added.help(format!("it belongs on a {}", kinds.join(" or a ")));
@@ -254,29 +306,39 @@ fn fault(form: Form, value: &str) -> Option<String> {
             let lower = value.to_ascii_lowercase();
             matches!(lower.as_str(), "true" | "false" | "yes" | "no" | "y" | "n" | "on" | "off" | "1" | "0")
         }
+        Form::GoBool => matches!(
+            value,
+            "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False"
+        ),
         Form::Number => value.parse::<u32>().is_ok(),
+        Form::Port => value.trim().parse::<u16>().is_ok(),
         Form::Ports(all) => {
             value.is_empty() || (all && value == "*") || items().all(|port| port.parse::<u16>().is_ok())
         }
-        Form::Ranges(all) => value.is_empty() || (all && value == "*") || items().all(is_subnet),
+        Form::Ranges(all) => {
+            let range = |item: &str| item.contains('/') && is_subnet(item);
+            value.is_empty() || (all && value == "*") || value.split(',').all(range)
+        }
         Form::ExportTo => {
             items().all(|namespace| matches!(namespace, "." | "*" | "~" | "") || is_dns_label(namespace))
         }
         Form::OneOf(names) => names.iter().any(|name| name.eq_ignore_ascii_case(value)),
+        Form::Exactly(names) => names.contains(&value),
     };
     if good {
         return None;
     }
     Some(match form {
         Form::Free | Form::ProxyConfig => return None,
-        Form::Bool => "a boolean, \"true\" or \"false\"".to_owned(),
+        Form::Bool | Form::GoBool => "a boolean, \"true\" or \"false\"".to_owned(),
         Form::Number => "a whole number from 0".to_owned(),
+        Form::Port => "a port, 0..65535".to_owned(),
         Form::Ports(true) => "a comma list of ports, or `*`".to_owned(),
         Form::Ports(false) => "a comma list of ports".to_owned(),
-        Form::Ranges(true) => "a comma list of address ranges, or `*`".to_owned(),
-        Form::Ranges(false) => "a comma list of address ranges".to_owned(),
+        Form::Ranges(true) => "a comma list of address ranges without blanks, or `*`".to_owned(),
+        Form::Ranges(false) => "a comma list of address ranges without blanks".to_owned(),
         Form::ExportTo => "a comma list of namespaces, `.`, `*` or `~`".to_owned(),
-        Form::OneOf(names) => format!("one of {}", names.join(", ")),
+        Form::OneOf(names) | Form::Exactly(names) => format!("one of {}", names.join(", ")),
     })
 }
 
@@ -293,13 +355,20 @@ mod tests {
     fn values() {
         for (form, good, bad) in [
             (Form::Bool, &["true", "False", "y"][..], &["", "maybe"][..]),
+            (Form::GoBool, &["true", "T", "0"], &["", "yes", "tRUE"]),
+            (Form::Port, &["0", "65535", " 80"], &["", "65536", "-1", "http"]),
             (Form::Number, &["0", "15020"], &["", "-1", "a"]),
             (Form::Ports(true), &["", "*", "80", "80, 443"], &["70000", "80,*", "80,,81", "http"]),
             (Form::Ports(false), &["", "0"], &["*"]),
-            (Form::Ranges(true), &["*", "10.0.0.0/8,10.1.1.1", "fd00::/8"], &["10.0.0.0/40", "all"]),
+            (
+                Form::Ranges(true),
+                &["*", "10.0.0.0/8,10.1.1.1/32", "fd00::/8"],
+                &["10.0.0.0/40", "all", "10.1.1.1", "10.0.0.0/8, 10.1.1.1/32", "*,10.0.0.0/8"],
+            ),
             (Form::Ranges(false), &[""], &["*"]),
             (Form::ExportTo, &["*", ".", "a, b", "~"], &["a_b"]),
-            (Form::OneOf(MODES), &["TPROXY", "redirect"], &["", "TPROXI"]),
+            (Form::OneOf(DISTRIBUTIONS), &["PreferClose", "prefersamezone"], &["", "PreferFar"]),
+            (Form::Exactly(MODES), &["TPROXY", "NONE"], &["", "TPROXI", "redirect"]),
         ] {
             for value in good {
                 assert_eq!(fault(form, value), None, "{value}");

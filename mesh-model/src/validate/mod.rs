@@ -144,6 +144,7 @@ pub(crate) fn findings(object: &Object, settings: &Settings) -> Vec<Finding> {
             &metadata.field("annotations"),
             &object.kind,
             &object.metadata.annotations,
+            &object.metadata.labels,
         );
     }
     let mut found = report.finish();

@@ -21,6 +21,7 @@ pub(super) fn workload(report: &mut Report<'_>, workload: &WorkloadSpec) {
         &metadata.field("annotations"),
         &Kind::Pod,
         &workload.template.metadata.annotations,
+        &workload.template.metadata.labels,
     );
     user(report, &at.field("spec"), &workload.template.spec);
 }
