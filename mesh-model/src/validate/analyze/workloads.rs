@@ -335,10 +335,10 @@ pub(super) fn is_ambient(namespace: &Object) -> bool {
 /// What the injector without a revision says of namespaces without a label.
 fn injects_by_default(objects: &[Object]) -> bool {
     let configs = objects.iter().filter(|object| object.metadata.name == "istio-sidecar-injector");
-    let found = configs.filter_map(|object| {
+    let mut found = configs.filter_map(|object| {
         let values: serde_json::Value =
             serde_json::from_str(object.as_config_map()?.data.get("values")?).ok()?;
         values.get("sidecarInjectorWebhook")?.get("enableNamespacesByDefault")?.as_bool()
     });
-    found.last().unwrap_or(false)
+    found.next_back().unwrap_or(false)
 }
