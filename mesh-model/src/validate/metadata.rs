@@ -3,6 +3,13 @@
 use super::names::is_label_key;
 use super::report::{At, Report, show};
 use super::selector;
+use crate::object::Object;
+
+/// True for what the installation of Istio itself has labelled.
+pub(super) fn is_of_istio(object: &Object) -> bool {
+    let labels = &object.metadata.labels;
+    labels.contains_key("istio") || labels.get("release").is_some_and(|release| release == "istio")
+}
 
 /// Labels are labels, and the keys of annotations are keys of labels (MODEL-META-4).
 pub(super) fn check(report: &mut Report<'_>) {
