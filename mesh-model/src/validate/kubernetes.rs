@@ -1,9 +1,11 @@
 //! Service and EndpointSlice (MODEL-K8S-1, MODEL-K8S-2, section 2.12 of the model reference).
 
+use super::metadata;
 use super::names::{is_dns_label, is_ip, is_port, not_a_port};
 use super::report::{At, Report, show};
 use crate::common::Protocol;
 use crate::kubernetes::{AddressType, EndpointSlice, IntOrString, Service, ServicePort, ServiceType};
+use crate::object::Object;
 use std::collections::BTreeSet;
 
 pub(super) fn service(report: &mut Report<'_>, service: &Service) {
@@ -23,6 +25,7 @@ pub(super) fn service(report: &mut Report<'_>, service: &Service) {
         report.error("MODEL-K8S-2", &spec.field("ports"), "the service has no ports").absent();
     }
     let at = spec.field("ports");
+    let made = is_made_by_istio(report.object);
     let mut names = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     for (index, port) in service.ports.iter().enumerate() {
@@ -68,14 +71,23 @@ pub(super) fn service(report: &mut Report<'_>, service: &Service) {
         {
             not_a_port(report, "MODEL-K8S-2", &at.field("targetPort"), number);
         }
-        protocol(report, &at, port, external);
+        if !contradicted(report, &at, port) && !made {
+            undeclared(report, &at, port, external);
+        }
     }
 }
 
-/// What Istio makes of the port's name and `appProtocol`.
-fn protocol(report: &mut Report<'_>, at: &At<'_>, port: &ServicePort, external: bool) {
+/// True for a Service that Istio's installation, or its controller for Gateways, has made: nobody else names its ports.
+fn is_made_by_istio(object: &Object) -> bool {
+    const CONTROLLERS: [&str; 3] =
+        ["istio.io-gateway-controller", "istio.io-mesh-controller", "istio.io-eastwest-controller"];
+    let managed = object.metadata.labels.get("gateway.istio.io/managed");
+    metadata::is_of_istio(object) || managed.is_some_and(|by| CONTROLLERS.contains(&by.as_str()))
+}
+
+/// What `appProtocol` says against the port's name; true when it says nothing and hides the name.
+fn contradicted(report: &mut Report<'_>, at: &At<'_>, port: &ServicePort) -> bool {
     let named = Protocol::from_port_name(&port.name);
-    let found = port.istio_protocol();
     let app = port.app_protocol.as_deref().filter(|app| !app.is_empty());
     if let Some(app) = app {
         let declared = Protocol::of_service_port("", &port.protocol, Some(app), 0);
@@ -91,7 +103,7 @@ fn protocol(report: &mut Report<'_>, at: &At<'_>, port: &ServicePort, external: 
                         ),
                     )
                     .help("remove `appProtocol`");
-                return;
+                return true;
             }
             (declared, Some(named)) if declared != named && declared != Protocol::Udp => {
                 report.warning(
@@ -103,6 +115,12 @@ fn protocol(report: &mut Report<'_>, at: &At<'_>, port: &ServicePort, external: 
             _ => {}
         }
     }
+    false
+}
+
+/// A port of which Istio does not know the protocol.
+fn undeclared(report: &mut Report<'_>, at: &At<'_>, port: &ServicePort, external: bool) {
+    let found = port.istio_protocol();
     if external {
         if found == Protocol::Unsupported || port.name == "tcp" {
             report
@@ -114,7 +132,10 @@ fn protocol(report: &mut Report<'_>, at: &At<'_>, port: &ServicePort, external: 
                         port.port
                     ),
                 )
-                .help("name it after its protocol, such as http-web");
+                .help(match port.port {
+                    443 => "name it after its protocol, such as https-web or tls-web",
+                    _ => "name it after its protocol, such as http-web",
+                });
         }
     } else if found == Protocol::Unsupported {
         report
