@@ -198,7 +198,7 @@ impl<'o> GatewayPods<'o> {
                 "MODEL-ANA-35",
                 &spec.field("selector"),
                 format!(
-                    "pods of the Gateway `{}` are selected by labels, a waypoint takes no notice of that (IST0166)",
+                    "pods of the Gateway `{}` are selected by labels, which works for a gateway, but not for a waypoint (IST0166)",
                     show(gateway)
                 ),
             )
