@@ -111,6 +111,7 @@ fn inject<'l>(labels: &'l StringMap, annotations: &'l StringMap) -> Option<&'l S
 
 /// A pod on the node's network that should have a proxy.
 pub(super) fn host_network(report: &mut Report<'_>, workloads: &Workloads<'_>) {
+    const CODE: &str = "MODEL-K8S-7";
     let spec = At::OBJECT.field("spec");
     let template = spec.field("template");
     let inner = template.field("spec");
@@ -123,16 +124,26 @@ pub(super) fn host_network(report: &mut Report<'_>, workloads: &Workloads<'_>) {
             (&inner, &template.spec, &template.metadata.labels, &template.metadata.annotations)
         }
     };
-    let refused = |value: &String| value != "true";
-    let asked = inject(labels, annotations).map(|value| !refused(value));
+    if !pod.host_network {
+        return;
+    }
+    let at = at.field("hostNetwork");
     let injected = workloads.namespace(report.namespace()).is_some_and(|found| workloads.injects(found));
-    if pod.host_network && (workloads::has_proxy(pod) || asked.unwrap_or(injected)) {
-        report
-            .warning(
-                "MODEL-K8S-7",
-                &at.field("hostNetwork"),
-                "a pod on the node's network gets no proxy, although its labels or namespace ask for one",
-            )
-            .help("remove `hostNetwork`, or label the pod sidecar.istio.io/inject: \"false\"");
+    match inject(labels, annotations).map(String::as_str) {
+        Some("true") => {
+            report
+                .warning(
+                    CODE,
+                    &at,
+                    "no proxy is injected into a pod on the node's network, although `sidecar.istio.io/inject` asks for one",
+                )
+                .help("remove `hostNetwork`, or label the pod sidecar.istio.io/inject: \"false\"");
+        }
+        None if injected && !workloads::has_proxy(pod) => {
+            report
+                .info(CODE, &at, "a pod on the node's network gets no proxy, unlike others of its namespace")
+                .help("label the pod sidecar.istio.io/inject: \"false\" to say that this is meant");
+        }
+        _ => {}
     }
 }
