@@ -245,7 +245,9 @@ fn shared_servers(objects: &[Object]) -> Found {
             for (number, server) in spec(at).servers.iter().enumerate() {
                 let Some(purpose) = purpose(server) else { continue };
                 let mut hosts = server_hosts(&server.hosts, &objects[at].metadata.namespace);
-                hosts.iter_mut().for_each(|host| host.host.make_ascii_lowercase());
+                for host in &mut hosts {
+                    host.host.make_ascii_lowercase();
+                }
                 placed.push(Placed {
                     gateway: at,
                     number,

@@ -178,7 +178,9 @@ impl<'o> GatewayConflicts<'o> {
                 let Some(port) = &server.port else { continue };
                 let Some(purpose) = Purpose::of(server, Protocol::parse(&port.protocol)) else { continue };
                 let mut hosts = server_hosts(&server.hosts, &object.metadata.namespace);
-                hosts.iter_mut().for_each(|host| host.host.make_ascii_lowercase());
+                for host in &mut hosts {
+                    host.host.make_ascii_lowercase();
+                }
                 for class in classes.get(&gateway.selector).into_iter().flatten() {
                     let address = (*class, port.number, server.bind.as_str());
                     let server = (server.tls.is_some(), hosts.as_slice());
