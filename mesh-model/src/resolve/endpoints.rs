@@ -1,13 +1,13 @@
 //! Endpoints of a service: EndpointSlices joined with pods, pods by selector, and what ServiceEntries list or select
 //! (MODEL-RES-36 to 38, section 2.12 of the model reference).
 
+use super::topology::{self, Locality, NETWORK};
 use super::{Resource, ResourceSet, Service, ServicePort, ServiceResolution, ServiceSource, selects};
 use crate::common::StringMap;
 use crate::kubernetes::{self, EndpointSlice, IntOrString, Pod};
 use crate::meta::ObjectRef;
 use crate::networking::{ServiceEntry, WorkloadEntry};
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 
 /// Where an endpoint listens.
@@ -32,44 +32,6 @@ impl Address {
     }
 }
 
-/// `region/zone/subzone`; unknown parts are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Locality {
-    /// Region.
-    pub region: String,
-    /// Zone.
-    pub zone: String,
-    /// Subzone; further parts stay in it.
-    pub subzone: String,
-}
-
-impl Locality {
-    fn split(text: &str, separator: char) -> Self {
-        let mut parts = text.splitn(3, separator).map(str::to_owned);
-        let mut next = || parts.next().unwrap_or_default();
-        Self { region: next(), zone: next(), subzone: next() }
-    }
-
-    /// Reads `region/zone/subzone`.
-    pub fn parse(text: &str) -> Self {
-        Self::split(text, '/')
-    }
-}
-
-impl fmt::Display for Locality {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.region)?;
-        if !self.zone.is_empty() || !self.subzone.is_empty() {
-            write!(f, "/{}", self.zone)?;
-        }
-        if !self.subzone.is_empty() {
-            write!(f, "/{}", self.subzone)?;
-        }
-        Ok(())
-    }
-}
-
 /// State of an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -91,7 +53,7 @@ pub struct Endpoint {
     pub address: Address,
     /// Port it listens on.
     pub port: u32,
-    /// Labels for subsets.
+    /// Labels for subsets, with those that follow from where it runs (MODEL-RES-25).
     pub labels: StringMap,
     /// Where it runs.
     pub locality: Locality,
@@ -177,13 +139,14 @@ impl ResourceSet {
         } else {
             Health::Unhealthy
         };
+        let node = endpoint.node_name.as_str();
         let mut out = match pod {
-            Some(pod) => self.pod_endpoint(pod, address, port),
+            Some(pod) => self.pod_on(pod, node, address, port),
             None => Endpoint {
                 address: Address::parse(address),
                 port,
                 labels: StringMap::new(),
-                locality: self.node_locality(&endpoint.node_name),
+                locality: self.node_locality(node),
                 weight: 1,
                 health,
                 network: String::new(),
@@ -196,6 +159,8 @@ impl ResourceSet {
         if out.locality == Locality::default() {
             out.locality.zone.clone_from(&endpoint.zone);
         }
+        let node = pod.map_or(node, |pod| node_of(pod, node));
+        topology::augment(&mut out.labels, &out.locality, node, "");
         out
     }
 
@@ -238,36 +203,26 @@ impl ResourceSet {
     }
 
     fn pod_endpoint(&self, pod: Resource<'_, Pod>, address: &str, port: u32) -> Endpoint {
+        let mut out = self.pod_on(pod, "", address, port);
+        topology::augment(&mut out.labels, &out.locality, node_of(pod, ""), "");
+        out
+    }
+
+    /// The endpoint of a pod with its own labels only; `node` counts for a pod that names no node.
+    fn pod_on(&self, pod: Resource<'_, Pod>, node: &str, address: &str, port: u32) -> Endpoint {
         let labels = &pod.object.metadata.labels;
-        let locality = ["istio-locality", "topology.istio.io/locality"]
-            .iter()
-            .find_map(|key| labels.get(*key))
-            .map_or_else(
-                || self.node_locality(&pod.spec.spec.node_name),
-                |text| Locality::split(text, if text.contains('/') { '/' } else { '.' }),
-            );
+        let locality = Locality::of_workload(|key| labels.get(key).map(String::as_str));
         Endpoint {
             address: Address::parse(address),
             port,
             labels: labels.clone(),
-            locality,
+            locality: locality.unwrap_or_else(|| self.node_locality(node_of(pod, node))),
             weight: 1,
             health: if pod.is_ready() { Health::Healthy } else { Health::Unhealthy },
-            network: labels.get("topology.istio.io/network").cloned().unwrap_or_default(),
+            network: labels.get(NETWORK).cloned().unwrap_or_default(),
             service_account: pod.service_account().to_owned(),
             namespace: pod.namespace().to_owned(),
             workload: Some(pod.reference()),
-        }
-    }
-
-    fn node_locality(&self, node: &str) -> Locality {
-        let found = self.index.node(node).and_then(|at| self.objects().get(at));
-        let Some(labels) = found.map(|object| &object.metadata.labels) else { return Locality::default() };
-        let label = |keys: &[&str]| keys.iter().find_map(|key| labels.get(*key)).cloned().unwrap_or_default();
-        Locality {
-            region: label(&["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"]),
-            zone: label(&["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"]),
-            subzone: label(&["topology.istio.io/subzone"]),
         }
     }
 
@@ -278,13 +233,15 @@ impl ResourceSet {
             IntOrString::Int(number) => number,
             IntOrString::String(_) => port.number,
         };
-        let of = |workload: &WorkloadEntry| {
+        let of = |workload: &WorkloadEntry, mut labels: StringMap| {
             let port = workload.ports.get(&port.name).copied().unwrap_or(target);
+            let locality = locality_of(workload, &labels);
+            topology::augment(&mut labels, &locality, "", &workload.network);
             Endpoint {
                 address: Address::parse(&workload.address),
                 port,
-                labels: workload.labels.clone(),
-                locality: Locality::parse(&workload.locality),
+                labels,
+                locality,
                 weight: workload.weight.unwrap_or(1).max(1),
                 health: Health::Healthy,
                 network: workload.network.clone(),
@@ -300,12 +257,11 @@ impl ResourceSet {
             && matches!(service.resolution, ServiceResolution::Dns | ServiceResolution::DnsRoundRobin)
         {
             // Without endpoints the host itself is resolved (MODEL-RES-36).
-            return vec![of(&WorkloadEntry {
-                address: service.hostname.clone(),
-                ..WorkloadEntry::default()
-            })];
+            let host = WorkloadEntry { address: service.hostname.clone(), ..WorkloadEntry::default() };
+            return vec![of(&host, StringMap::new())];
         }
-        entry.endpoints.iter().filter(|endpoint| !endpoint.address.is_empty()).map(of).collect()
+        let listed = entry.endpoints.iter().filter(|endpoint| !endpoint.address.is_empty());
+        listed.map(|endpoint| of(endpoint, endpoint.labels.clone())).collect()
     }
 
     /// Pods and WorkloadEntries of the same namespace that the entry's selector selects; `None` without selector.
@@ -314,13 +270,13 @@ impl ResourceSet {
         service: &Service,
         entry: &ServiceEntry,
         target: u32,
-        of: &dyn Fn(&WorkloadEntry) -> Endpoint,
+        of: &dyn Fn(&WorkloadEntry, StringMap) -> Endpoint,
     ) -> Option<Vec<Endpoint>> {
         let selector = &entry.workload_selector.as_ref()?.labels;
         let mut out = Vec::new();
         for (workload, labels) in self.workload_entries_selected(&service.namespace, selector) {
             if !workload.address.is_empty() {
-                out.push(Endpoint { labels, workload: Some(workload.reference()), ..of(workload.spec) });
+                out.push(Endpoint { workload: Some(workload.reference()), ..of(workload.spec, labels) });
             }
         }
         for pod in self.pods_selected(&service.namespace, selector) {
@@ -329,6 +285,22 @@ impl ResourceSet {
             }
         }
         Some(out)
+    }
+}
+
+/// The node of a pod; of one that names none, `node`.
+fn node_of<'n>(pod: Resource<'n, Pod>, node: &'n str) -> &'n str {
+    match pod.spec.spec.node_name.as_str() {
+        "" => node,
+        own => own,
+    }
+}
+
+fn locality_of(workload: &WorkloadEntry, labels: &StringMap) -> Locality {
+    let own = || Locality::of_workload(|key| labels.get(key).map(String::as_str));
+    match workload.locality.as_str() {
+        "" => own().unwrap_or_default(),
+        text => Locality::parse(text),
     }
 }
 

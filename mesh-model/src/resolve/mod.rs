@@ -33,19 +33,21 @@ mod services;
 mod sidecars;
 #[cfg(test)]
 mod tests;
+pub(crate) mod topology;
 mod traffic_policy;
 mod virtual_services;
 
 pub use credentials::Credential;
 pub use delegate::EffectiveRoute;
 pub use destination_rules::DestinationRuleView;
-pub use endpoints::{Address, Endpoint, Health, Locality};
+pub use endpoints::{Address, Endpoint, Health};
 pub use export::Visibility;
 pub use gateways::{ServerHost, server_hosts};
 pub use host_index::HostIndex;
 pub use policies::{Attached, PeerAuthenticationView, Selection};
 pub use services::{Service, ServicePort, ServiceResolution, ServiceSource};
 pub use sidecars::Egress;
+pub use topology::Locality;
 pub use traffic_policy::PolicyView;
 pub use virtual_services::{ClientMatch, entry_applies, hosts_on_server};
 

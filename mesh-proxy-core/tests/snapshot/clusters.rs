@@ -52,6 +52,27 @@ fn endpoints_of_a_subset_model_res_25() {
     assert_eq!((found.service.name.as_str(), found.service.namespace.as_str()), ("a", "default"));
 }
 
+/// A subset may ask for where endpoints run: by the node that a slice names, and its zone.
+#[test]
+fn endpoints_of_a_subset_by_zone_model_res_25_lb_map_12() {
+    let world = World::new(&[
+        sidecar(80, "REGISTRY_ONLY"),
+        service("default", "a", "80")
+            .replace("{addresses: [10.0.0.2],", "{addresses: [10.0.0.2], nodeName: n,"),
+        "---\napiVersion: v1\nkind: Node\nmetadata: {name: n, labels: {topology.kubernetes.io/zone: z2}}\n"
+            .to_owned(),
+        istio(
+            "DestinationRule",
+            "default",
+            "a",
+            "  host: a\n  subsets: [{name: v1, labels: {topology.kubernetes.io/zone: z2}}]",
+        ),
+        virtual_service("a", &format!("  hosts: [a]\n  http:\n  - {}", to_subset("a", "v1"))),
+    ]);
+    assert_eq!(addresses(cluster(&world, V1)), ["10.0.0.2:180"]);
+    assert!(world.issues().is_empty(), "{:?}", world.issues());
+}
+
 /// Only ready endpoints, each address once, also when slices overlap.
 #[test]
 fn ready_endpoints_once_model_res_36() {

@@ -25,6 +25,113 @@ fn addresses(set: &ResourceSet, service: &Service) -> Vec<String> {
     found.iter().map(text).collect()
 }
 
+/// Endpoints have the labels of where they run, which are stronger than their own, except for the network.
+#[test]
+fn labels_of_the_place_model_res_25() {
+    let node = |name: &str, labels: &str| {
+        format!("---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: {labels}}}\n")
+    };
+    let on = |name: &str, ip: &str, labels: &str, node: &str| {
+        pod("shop", name, ip, labels).replace("status:", &format!("spec: {{nodeName: {node}}}\nstatus:"))
+    };
+    let region = "topology.kubernetes.io/region";
+    let found = set(&[
+        node(
+            "n",
+            &format!("{{{region}: r, topology.kubernetes.io/zone: r-a, topology.istio.io/subzone: ''}}"),
+        ),
+        node("old", "{failure-domain.beta.kubernetes.io/region: r-old}"),
+        on("named", "192.0.2.1", &format!("{{app: a, {region}: own, topology.istio.io/subzone: s}}"), "n"),
+        on("old", "192.0.2.2", "{app: a}", "old"),
+        on("lost", "192.0.2.3", &format!("{{app: a, {region}: own}}"), "nosuch"),
+        on("labelled", "192.0.2.4", "{app: a, istio-locality: l.z.s}", "n"),
+        on("both", "192.0.2.5", "{app: a, istio-locality: no, topology.istio.io/locality: yes}", "n"),
+        pod("shop", "nowhere", "192.0.2.6", "{app: a, topology.istio.io/network: net}"),
+        object(
+            "ServiceEntry",
+            "shop",
+            "e",
+            1,
+            "{hosts: [a.com], resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}], workloadSelector: \
+             {labels: {app: a}}}",
+        ),
+        object(
+            "ServiceEntry",
+            "shop",
+            "f",
+            2,
+            &format!(
+                "{{hosts: [f.com], resolution: STATIC, ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: \
+                 [{{address: 192.0.3.1, locality: r/z, network: net, labels: {{{region}: own}}}}, {{address: 192.0.3.2, \
+                 network: net, labels: {{istio-locality: l, topology.istio.io/network: own}}}}, {{address: 192.0.3.3, \
+                 labels: {{kubernetes.io/hostname: own}}}}]}}"
+            ),
+        ),
+    ]);
+    let shown = |host: &str| -> Vec<String> {
+        let services = found.services();
+        let service = services.iter().find(|service| service.hostname == host).unwrap();
+        let all = found.endpoints(service, &service.ports[0]);
+        let mut all: Vec<String> = all
+            .iter()
+            .map(|endpoint| {
+                let Address::Ip(ip) = &endpoint.address else { panic!("{endpoint:?}") };
+                let label = |key: &str| endpoint.labels.get(key).map_or("-", String::as_str);
+                let keys = [
+                    region,
+                    "topology.kubernetes.io/zone",
+                    "topology.istio.io/subzone",
+                    "topology.istio.io/network",
+                    "topology.istio.io/cluster",
+                    "kubernetes.io/hostname",
+                ];
+                format!("{ip} {}", keys.map(label).join(" "))
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(
+        shown("a.com"),
+        [
+            "192.0.2.1 r r-a s - - n",
+            "192.0.2.2 r-old - - - - old",
+            "192.0.2.3 own - - - - nosuch",
+            "192.0.2.4 l z s - - n",
+            "192.0.2.5 yes - - - - n",
+            "192.0.2.6 - - - net - -",
+        ]
+    );
+    assert_eq!(
+        shown("f.com"),
+        ["192.0.3.1 r z - net - -", "192.0.3.2 l - - own - -", "192.0.3.3 - - - - - own"]
+    );
+}
+
+/// A slice knows the node and the zone of endpoints whose pods are not given.
+#[test]
+fn labels_of_the_place_by_slices_model_res_25() {
+    let slice = "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a, namespace: shop, labels: \
+                 {kubernetes.io/service-name: a}}\naddressType: IPv4\nports: [{name: http, port: 80}]\nendpoints: \
+                 [{addresses: [192.0.2.1], nodeName: n, zone: slice}, {addresses: [192.0.2.2], nodeName: nosuch, zone: \
+                 slice}, {addresses: [192.0.2.3]}]\n";
+    let found = set(&[
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop}\nspec: {ports: [{name: http, port: \
+         80}]}\n"
+            .to_owned(),
+        slice.to_owned(),
+        "---\napiVersion: v1\nkind: Node\nmetadata: {name: n, labels: {topology.kubernetes.io/zone: z}}\n".to_owned(),
+    ]);
+    let service = &found.services()[0];
+    let all = found.endpoints(service, &service.ports[0]);
+    let zone = |value: &str| {
+        let all = ResourceSet::subset(&all, &labels(&[("topology.kubernetes.io/zone", value)]));
+        all.iter().map(|endpoint| endpoint.labels["kubernetes.io/hostname"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((zone("z"), zone("slice")), (vec!["n".to_owned()], vec!["nosuch".to_owned()]));
+    assert!(all[2].labels.is_empty());
+}
+
 /// Pods and WorkloadEntries of the same namespace; labels of a WorkloadEntry are those of the spec, overlaid by the
 /// object's.
 #[test]

@@ -30,9 +30,11 @@ fn is_default(selector: &StringMap) -> bool {
 
 /// The pairs of a selector, for a message.
 pub(super) fn pairs(labels: &StringMap) -> String {
-    let pairs: Vec<_> =
-        labels.iter().take(6).map(|(key, value)| format!("`{}: {}`", show(key), show(value))).collect();
-    pairs.join(", ")
+    let pairs = labels.iter().take(6).map(|(key, value)| match value.as_str() {
+        "" => format!("`{}: \"\"`", show(key)),
+        value => format!("`{}: {}`", show(key), show(value)),
+    });
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 /// The pods that a selector of Gateways selects.

@@ -2,6 +2,7 @@
 
 use super::by_host::ByHost;
 use super::clients::Clients;
+use super::topology::Nodes;
 use super::workloads::Workloads;
 use crate::common::Protocol;
 use crate::kind::Kind;
@@ -61,6 +62,7 @@ pub(super) struct Index<'o> {
     pub(super) by_age: Vec<usize>,
     /// What runs in the mesh.
     pub(super) workloads: Workloads<'o>,
+    pub(super) nodes: Nodes<'o>,
     services: ByHost<Service<'o>>,
     /// Namespaces that have a Service of the name, the first two in order.
     service_names: HashMap<&'o str, BTreeSet<&'o str>>,
@@ -91,6 +93,7 @@ impl<'o> Index<'o> {
             root,
             by_age: by_age(objects),
             workloads: Workloads::new(objects),
+            nodes: Nodes::new(objects),
             services: ByHost::default(),
             service_names: HashMap::new(),
             knows_kubernetes: false,

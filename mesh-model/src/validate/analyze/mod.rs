@@ -39,6 +39,7 @@ mod subset_pods;
 mod tcp_ports;
 mod telemetry;
 mod tokens;
+mod topology;
 #[cfg(test)]
 mod workload_tests;
 mod workloads;
