@@ -135,8 +135,10 @@ fn unverified(report: &mut Report<'_>, at: &At<'_>, tls: &ClientTlsSettings, lev
         Level::Subset => return,
     };
     let originates = matches!(tls.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual);
-    let secret = !tls.credential_name.is_empty() && selected;
-    if originates && tls.ca_certificates.is_empty() && !secret && tls.insecure_skip_verify != Some(true) {
+    if !originates || !tls.ca_certificates.is_empty() || tls.insecure_skip_verify == Some(true) {
+        return;
+    }
+    if tls.credential_name.is_empty() {
         report
             .warning(
                 "MODEL-DR-12",
@@ -145,6 +147,14 @@ fn unverified(report: &mut Report<'_>, at: &At<'_>, tls: &ClientTlsSettings, lev
             )
             .help("add `caCertificates` if the server has a private CA")
             .absent();
+    } else if !selected {
+        report
+            .warning(
+                "MODEL-DR-12",
+                &at.field("credentialName"),
+                format!("sidecars ignore `credentialName` without a `workloadSelector`, only gateways use it ({code})"),
+            )
+            .help("add a `workloadSelector` for the sidecars, or give them files instead, such as `caCertificates`");
     }
 }
 
