@@ -257,10 +257,11 @@ fn faults(fault: &mut Value, path: &FieldPath, context: &Context) {
     with(fault, "delay", path, &mut |delay, path| {
         if set(delay, "percent") && !set(delay, "percentage") {
             context.note(
+            let code = if delay.get("percent").is_some_and(is_positive) { " (IST0002)" } else { "" };
                 Diagnostic::warning(
                     "MODEL-LEG-6",
                     path.clone().field("percent"),
-                    "`percent` is deprecated (IST0002)",
+                    format!("`percent` is deprecated{code}"),
                 )
                 .help("write percentage: {value: ...}")
                 .at_key(),
@@ -288,6 +289,16 @@ fn faults(fault: &mut Value, path: &FieldPath, context: &Context) {
 }
 
 fn percent_to_percentage(holder: &mut Value, from: &str, to: &str) {
+fn is_positive(number: &Value) -> bool {
+    match number {
+        Value::Int(number) => *number > 0,
+        Value::UInt(number) => *number > 0,
+        Value::Float(number) => *number > 0.0,
+        Value::String(text) => text.parse().is_ok_and(|number: f64| number > 0.0),
+        _ => false,
+    }
+}
+
     if let Some(number) = holder.remove(from) {
         holder.remove(to);
         holder.set(to, entry("value", number));
