@@ -17,6 +17,7 @@ use crate::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentica
 use crate::telemetry::Telemetry;
 use serde::Deserialize as _;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::collections::BTreeSet;
 
 /// How much of what was written is in the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +59,8 @@ pub struct Object {
     /// What was written in an object of Istio and has no place in `body`, with its path: unknown fields and values
     /// that could not be read. Written back when the object is serialized, so that reading it again finds the same.
     pub unread: Vec<Unread>,
+    /// Where in the text values would stand that nobody wrote: that they are missing has been told (MODEL-SEED-6).
+    pub(crate) assumed: BTreeSet<FieldPath>,
 }
 
 /// A part of an object that was written and could not be read.
@@ -181,6 +184,7 @@ impl Object {
             origin: None,
             state: LoadState::Clean,
             unread: Vec::new(),
+            assumed: BTreeSet::new(),
         }
     }
 

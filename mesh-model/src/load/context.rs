@@ -173,6 +173,13 @@ impl Context {
         }
     }
 
+    /// Notes that nobody wrote the value at `path`.
+    pub(super) fn assumed(&self, path: FieldPath) {
+        if !self.is_full() {
+            self.gaps.borrow_mut().assumed(path);
+        }
+    }
+
     /// Notes that a list element is left out.
     pub(super) fn left_out(&self, path: &FieldPath) {
         if !self.is_full() {

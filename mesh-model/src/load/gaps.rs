@@ -1,12 +1,13 @@
 //! What a text says and the object read from it does not: needed to tell which findings of validation are mere
 //! consequences, and where in the text the others are.
 
+use crate::object::Unread;
 use crate::path::{FieldPath, Segment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The gaps of one object. Paths are those of the text.
 #[derive(Debug, Default)]
-pub(super) struct Gaps {
+pub(crate) struct Gaps {
     /// Values that could not be read.
     lost: BTreeSet<FieldPath>,
     /// List elements that were left out, by list, in order; those behind them moved up.
@@ -15,6 +16,8 @@ pub(super) struct Gaps {
     misspelt: BTreeSet<FieldPath>,
     /// Fields that are not known.
     unknown: BTreeSet<FieldPath>,
+    /// Values that nobody wrote.
+    assumed: BTreeSet<FieldPath>,
 }
 
 fn parent(path: &FieldPath) -> FieldPath {
@@ -62,6 +65,23 @@ impl Gaps {
         self.unknown.insert(path.clone());
     }
 
+    /// The value at `path` was put there for one that is missing.
+    pub(super) fn assumed(&mut self, path: FieldPath) {
+        self.assumed.insert(path);
+    }
+
+    /// The values that nobody wrote.
+    pub(super) fn all_assumed(&self) -> BTreeSet<FieldPath> {
+        self.assumed.clone()
+    }
+
+    /// The gaps of which an object knows itself: elements that are left out.
+    pub(crate) fn of(unread: &[Unread]) -> Self {
+        let mut gaps = Self::default();
+        unread.iter().filter(|unread| unread.left_out).for_each(|unread| gaps.element(&unread.path));
+        gaps
+    }
+
     /// Everything that is in the text and not in the object, but nothing twice.
     pub(super) fn unread(&self) -> Vec<&FieldPath> {
         let mut all: Vec<&FieldPath> = self.lost.iter().chain(&self.unknown).collect();
@@ -90,7 +110,7 @@ impl Gaps {
     }
 
     /// Turns a path of the object into one of the text.
-    pub(super) fn in_text(&self, path: &FieldPath) -> FieldPath {
+    pub(crate) fn in_text(&self, path: &FieldPath) -> FieldPath {
         if self.elements.is_empty() {
             return path.clone();
         }

@@ -216,6 +216,7 @@ fn missing_action(spec: &mut Value, path: &FieldPath, context: &Context) {
         );
         let destination = entry("destination", entry("host", Value::String(host.clone())));
         route.set("route", Value::List(vec![destination]));
+        context.assumed(path.clone().field("route"));
     });
 }
 
@@ -256,8 +257,8 @@ fn faults(fault: &mut Value, path: &FieldPath, context: &Context) {
     let set = |value: &Value, field: &str| value.get(field).is_some_and(|value| !value.is_null());
     with(fault, "delay", path, &mut |delay, path| {
         if set(delay, "percent") && !set(delay, "percentage") {
-            context.note(
             let code = if delay.get("percent").is_some_and(is_positive) { " (IST0002)" } else { "" };
+            context.note(
                 Diagnostic::warning(
                     "MODEL-LEG-6",
                     path.clone().field("percent"),
@@ -288,7 +289,6 @@ fn faults(fault: &mut Value, path: &FieldPath, context: &Context) {
     });
 }
 
-fn percent_to_percentage(holder: &mut Value, from: &str, to: &str) {
 fn is_positive(number: &Value) -> bool {
     match number {
         Value::Int(number) => *number > 0,
@@ -299,6 +299,7 @@ fn is_positive(number: &Value) -> bool {
     }
 }
 
+fn percent_to_percentage(holder: &mut Value, from: &str, to: &str) {
     if let Some(number) = holder.remove(from) {
         holder.remove(to);
         holder.set(to, entry("value", number));

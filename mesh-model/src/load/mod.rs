@@ -21,6 +21,7 @@ mod tree;
 
 pub(crate) use decode::is_yaml11;
 pub use fragment::parse_fragment;
+pub(crate) use gaps::Gaps;
 pub(crate) use suggest::distance;
 
 use crate::diagnostic::{Diagnostic, Position, Span};

@@ -258,7 +258,9 @@ pub(super) fn plain(mut plain: Plain, origin: &Origin, options: &Options, loaded
 fn add(object: Plain, context: Context, origin: Origin, options: &Options, loaded: &mut Loaded) {
     let Plain { api_version, kind, metadata, status, body } = object;
     let (mut findings, state, gaps, unread) = context.finish();
-    let mut object = Object { api_version, kind, metadata, body, status, origin: None, state, unread };
+    let assumed = gaps.all_assumed();
+    let mut object =
+        Object { api_version, kind, metadata, body, status, origin: None, state, unread, assumed };
     if options.validate {
         validate(&mut object, &gaps, options, &mut findings);
     }

@@ -48,7 +48,9 @@ mod zones;
 use super::report::Report;
 use super::{Finding, Settings};
 use crate::diagnostic::Diagnostic;
+use crate::load::Gaps;
 use crate::object::{Body, Object};
+use crate::path::FieldPath;
 use index::Index;
 
 /// What does not fit together among `objects`: references that lead nowhere, and objects that hide each other.
@@ -189,7 +191,20 @@ pub fn analyze_with(objects: &[Object], settings: &Settings) -> Vec<Diagnostic> 
         applied.report(at, &mut report);
         let kept = report.finish().into_iter().map(|Finding { diagnostic, .. }| diagnostic);
         let kept = kept.filter(|found| !super::silenced(object, &found.message, true));
+        let gaps = Gaps::of(&object.unread);
+        let kept = kept.map(|mut found| {
+            found.path = gaps.in_text(&found.path);
+            found
+        });
+        let kept = kept.filter(|found| !is_assumed(object, &found.path));
         all.extend(kept.map(|found| found.of(Some(object.reference()), object.origin.as_ref())));
     }
     all
+}
+
+/// True for what is said of a value that nobody wrote.
+fn is_assumed(object: &Object, path: &FieldPath) -> bool {
+    // A path sorts right before all that lie within it.
+    let before = object.assumed.range(..=path).next_back();
+    before.is_some_and(|assumed| path.segments().starts_with(assumed.segments()))
 }
