@@ -91,7 +91,7 @@ struct Found<'a> {
 
 fn resolve<'a>(scope: &Scope<'a>, target: &Target<'a>, subset: &'a str) -> Result<Found<'a>, String> {
     let Some(service) = target.service else {
-        return Err(format!("there is no service `{}` that this proxy sees", target.host));
+        return Err(format!("there is no usable service `{}` that this proxy sees", target.host));
     };
     let Some(port) = service.port(target.port) else {
         let ports: Vec<_> = service.ports.iter().map(|port| port.number.to_string()).collect();
