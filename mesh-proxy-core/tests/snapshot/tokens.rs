@@ -101,6 +101,11 @@ fn keys_to_fetch_authz_jwks_01_03() {
         let at = format!("error: RequestAuthentication default/p: spec.jwtRules[{index}]");
         assert!(world.says(&[&at, "not fetched yet"]), "{:?}", world.issues());
     }
+    // For workloads it has no effect anyway, as connections to them are not received.
+    let spec = format!("  selector: {{matchLabels: {{app: me}}}}\n{spec}");
+    let world = World::new(&[request_authentication("default", "p", &spec)]);
+    assert!(protection(&world).tokens.is_some());
+    assert!(world.says(&["has no effect"]) && !world.says(&["fetched"]), "{:?}", world.issues());
 }
 
 /// A rule that breaks the rules of its kind refuses every token, and the finding says why (AUTHZ-VAL-13).

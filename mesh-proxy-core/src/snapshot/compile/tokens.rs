@@ -27,7 +27,8 @@ pub(super) fn tokens(
     if found.iter().all(|found| found.jwt_rules.is_empty()) {
         return (None, sources);
     }
-    for found in &found {
+    // Connections to workloads are not received yet: what their tokens need is no news (see `unserved`).
+    for found in found.iter().filter(|_| proxy.gateway) {
         keys_to_fetch(*found, issues);
     }
     let builder = JwtAuthentication::builder().keep_invalid().policies(found.iter().map(policy));
