@@ -40,6 +40,7 @@ mod tcp_ports;
 mod telemetry;
 mod tokens;
 mod topology;
+mod waypoints;
 #[cfg(test)]
 mod workload_tests;
 mod workloads;
@@ -88,6 +89,7 @@ use index::Index;
 /// | a Namespace without, by default with, or with two labels for injection | `MODEL-ANA-33` | IST0102, IST0148, IST0123 |
 /// | a Pod without proxy in a namespace with sidecars | `MODEL-ANA-33` | IST0103 |
 /// | a policy that selects pods of a Gateway of the Gateway API by labels | `MODEL-ANA-35` | IST0166 |
+/// | a DestinationRule for chosen workloads, for a service behind a waypoint | `MODEL-ANA-40` | |
 /// | a condition in the status that does not hold | `MODEL-ANA-36` | IST0171 |
 /// | a provider that is no external authorizer of the mesh | `MODEL-AP-4` | |
 /// | HTTP attributes for ports that do not speak HTTP; identities where mutual TLS is off | `MODEL-AP-18` | |

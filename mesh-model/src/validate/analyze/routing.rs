@@ -11,6 +11,7 @@ use super::ingress_subsets::IngressSubsets;
 use super::rule_order::RuleOrder;
 use super::service_entries::ServiceEntries;
 use super::services::Services;
+use super::waypoints::Waypoints;
 use super::zones::Zones;
 use super::{destination_hosts, destinations, gateways, servers, subset_pods};
 use crate::object::Body;
@@ -29,6 +30,7 @@ pub(super) struct Routing<'i, 'o> {
     entries: ServiceEntries<'o>,
     rules: RuleOrder<'o>,
     zones: Zones<'o>,
+    waypoints: Waypoints,
 }
 
 impl<'i, 'o> Routing<'i, 'o> {
@@ -45,6 +47,7 @@ impl<'i, 'o> Routing<'i, 'o> {
             entries: ServiceEntries::new(index, settings),
             rules: RuleOrder::new(index),
             zones: Zones::new(index.objects),
+            waypoints: Waypoints::new(index),
             pods,
         }
     }
@@ -65,6 +68,7 @@ impl<'i, 'o> Routing<'i, 'o> {
                 subset_pods::check(report, rule, index);
                 self.rules.report(at, report, rule, index);
                 self.zones.check(report, rule, index);
+                self.waypoints.check(report, rule, index);
             }
             Body::Gateway(gateway) => {
                 self.pods.check(report, gateway);
