@@ -2,7 +2,7 @@
 
 use super::gateway_pods::pairs;
 use super::index::{Index, Service};
-use super::topology::{Place, is_topology};
+use super::topology::{Label, Place, is_topology};
 use super::workloads::Workload;
 use crate::common::StringMap;
 use crate::kubernetes::ServiceType;
@@ -80,14 +80,18 @@ fn has_endpoints(service: &Service<'_>, labels: &StringMap, index: &Index<'_>) -
 
 /// Whether an endpoint has, or may have, the labels.
 fn has<'l>(place: &Place<'l>, own: impl Fn(&str) -> Option<&'l str>, labels: &StringMap) -> bool {
-    labels.iter().all(|(key, value)| place.label(key, own(key)).is_none_or(|found| found == Some(value)))
+    labels.iter().all(|(key, value)| match place.label(key, own(key)) {
+        Label::Value(found) => found == value,
+        Label::Absent => false,
+        Label::Unknown => true,
+    })
 }
 
 /// The pod that has the most of the labels, as a help.
 fn closest(service: &Service<'_>, labels: &StringMap, index: &Index<'_>) -> Option<String> {
     let has = |workload: &Workload<'_>| {
         let place = index.nodes.place(workload);
-        let has = |key: &str, value: &str| place.label(key, workload.label(key)) == Some(Some(value));
+        let has = |key: &str, value: &str| place.label(key, workload.label(key)) == Label::Value(value);
         labels.iter().filter(|(key, value)| has(key, value)).count()
     };
     let namespace = Some(service.object.metadata.namespace.as_str());
@@ -97,15 +101,12 @@ fn closest(service: &Service<'_>, labels: &StringMap, index: &Index<'_>) -> Opti
     let (_, best) = counted.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     let place = index.nodes.place(best);
     // What cannot be known of it is not why it is not selected.
-    let shown: Vec<String> = labels
-        .keys()
-        .filter_map(|key| Some((key, place.label(key, best.label(key))?)))
-        .take(6)
-        .map(|(key, value)| match value {
-            Some("") => format!("`{}: \"\"`", show(key)),
-            Some(value) => format!("`{}: {}`", show(key), show(value)),
-            None => format!("no `{}`", show(key)),
-        })
-        .collect();
+    let shown = labels.keys().filter_map(|key| match place.label(key, best.label(key)) {
+        Label::Value("") => Some(format!("`{}: \"\"`", show(key))),
+        Label::Value(value) => Some(format!("`{}: {}`", show(key), show(value))),
+        Label::Absent => Some(format!("no `{}`", show(key))),
+        Label::Unknown => None,
+    });
+    let shown: Vec<String> = shown.take(6).collect();
     Some(format!("the closest is {} with {}", best.object.reference(), shown.join(", ")))
 }

@@ -55,19 +55,35 @@ impl<'o> Place<'o> {
         Self { locality: Some(locality), node: Some(""), network }
     }
 
-    /// The value of a label that an endpoint has, where `own` is what its object says; `None` if it cannot be known.
-    pub(super) fn label<'p>(&'p self, key: &str, own: Option<&'p str>) -> Option<Option<&'p str>> {
+    /// What is known of a label of the endpoint, where `own` is what its object says.
+    pub(super) fn label<'p>(&'p self, key: &str, own: Option<&'p str>) -> Label<'p> {
+        let own = own.map_or(Label::Absent, Label::Value);
         let part = |locality: &'p Locality| {
             let labels = locality.labels().into_iter();
             labels.filter(|(label, _)| *label == key).map(|(_, value)| value).next()
         };
         let stated = match key {
-            CLUSTER => return None,
-            NETWORK => return own.filter(|own| !own.is_empty()).or(self.network).map(Some),
-            HOSTNAME => self.node?,
-            _ if !is_topology(key) => "",
-            _ => part(self.locality.as_ref()?).unwrap_or_default(),
+            CLUSTER => None,
+            // The own label is stronger, if it is not empty.
+            NETWORK if !matches!(own, Label::Absent | Label::Value("")) => return own,
+            NETWORK => self.network,
+            HOSTNAME => self.node,
+            _ if !is_topology(key) => return own,
+            _ => self.locality.as_ref().and_then(part),
         };
-        Some(if stated.is_empty() { own } else { Some(stated) })
+        match stated {
+            None => Label::Unknown,
+            Some("") => own,
+            Some(stated) => Label::Value(stated),
+        }
     }
+}
+
+/// What is known of a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label<'l> {
+    Value(&'l str),
+    Absent,
+    /// The objects do not tell.
+    Unknown,
 }
