@@ -93,9 +93,16 @@ impl ResourceSet {
 
     fn kubernetes_endpoints(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
         let slices = self.index.slices(&service.namespace, &service.name);
-        if slices.is_empty() {
-            return self.selected_pods(service, port);
-        }
+        let mut out = if slices.is_empty() {
+            self.selected_pods(service, port)
+        } else {
+            self.in_slices(slices, service, port)
+        };
+        out.extend(self.selected_entries(service, port));
+        out
+    }
+
+    fn in_slices(&self, slices: &[usize], service: &Service, port: &ServicePort) -> Vec<Endpoint> {
         let mut out: Vec<Endpoint> = Vec::new();
         let mut known: HashMap<Address, Vec<usize>> = HashMap::new();
         for slice in slices.iter().filter_map(|at| self.at::<EndpointSlice>(*at)) {
@@ -226,6 +233,32 @@ impl ResourceSet {
         }
     }
 
+    /// The WorkloadEntries that a Kubernetes Service selects (MODEL-RES-38).
+    fn selected_entries(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
+        let Some(found) = service.object(self).and_then(|object| object.as_service()) else {
+            return Vec::new();
+        };
+        if found.spec.selector.is_empty() {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for (entry, labels) in self.workload_entries_selected(&service.namespace, &found.spec.selector) {
+            let number = match &port.target {
+                IntOrString::Int(number) => entry.spec.ports.get(&port.name).copied().unwrap_or(*number),
+                // A name that the entry does not know is of a port that it does not have.
+                IntOrString::String(name) => match entry.spec.ports.get(name) {
+                    Some(number) => *number,
+                    None => continue,
+                },
+            };
+            if !entry.spec.address.is_empty() {
+                let endpoint = of_entry(&service.namespace, entry.spec, labels, number);
+                out.push(Endpoint { workload: Some(entry.reference()), ..endpoint });
+            }
+        }
+        out
+    }
+
     fn entry_endpoints(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
         let Some(object) = service.object(self) else { return Vec::new() };
         let Some(entry) = object.as_service_entry() else { return Vec::new() };
@@ -233,22 +266,9 @@ impl ResourceSet {
             IntOrString::Int(number) => number,
             IntOrString::String(_) => port.number,
         };
-        let of = |workload: &WorkloadEntry, mut labels: StringMap| {
+        let of = |workload: &WorkloadEntry, labels: StringMap| {
             let port = workload.ports.get(&port.name).copied().unwrap_or(target);
-            let locality = locality_of(workload, &labels);
-            topology::augment(&mut labels, &locality, "", &workload.network);
-            Endpoint {
-                address: Address::parse(&workload.address),
-                port,
-                labels,
-                locality,
-                weight: workload.weight.unwrap_or(1).max(1),
-                health: Health::Healthy,
-                network: workload.network.clone(),
-                service_account: workload.service_account.clone(),
-                namespace: service.namespace.clone(),
-                workload: None,
-            }
+            of_entry(&service.namespace, workload, labels, port)
         };
         if let Some(selected) = self.selected_by_entry(service, entry, target, &of) {
             return selected;
@@ -285,6 +305,24 @@ impl ResourceSet {
             }
         }
         Some(out)
+    }
+}
+
+/// The endpoint that an entry of `namespace` describes.
+fn of_entry(namespace: &str, workload: &WorkloadEntry, mut labels: StringMap, port: u32) -> Endpoint {
+    let locality = locality_of(workload, &labels);
+    topology::augment(&mut labels, &locality, "", &workload.network);
+    Endpoint {
+        address: Address::parse(&workload.address),
+        port,
+        labels,
+        locality,
+        weight: workload.weight.unwrap_or(1).max(1),
+        health: Health::Healthy,
+        network: workload.network.clone(),
+        service_account: workload.service_account.clone(),
+        namespace: namespace.to_owned(),
+        workload: None,
     }
 }
 

@@ -16,8 +16,10 @@ fn pod(namespace: &str, name: &str, ip: &str, labels: &str) -> String {
 }
 
 fn addresses(set: &ResourceSet, service: &Service) -> Vec<String> {
-    let port = &service.ports[0];
-    let found = set.endpoints(service, port);
+    addresses_of(&set.endpoints(service, &service.ports[0]))
+}
+
+fn addresses_of(found: &[Endpoint]) -> Vec<String> {
     let text = |endpoint: &Endpoint| match &endpoint.address {
         Address::Ip(ip) => format!("{ip}:{}", endpoint.port),
         other => format!("{other:?}:{}", endpoint.port),
@@ -165,16 +167,42 @@ fn selected_by_an_entry_model_res_38() {
     assert_eq!((subset(&[]), subset(&[("version", "v1")]), subset(&[("version", "v2")])), (3, 1, 0));
 }
 
+#[test]
+fn selected_by_a_kubernetes_service_model_res_38() {
+    let entry = |name: &str, ip: &str, ports: &str| {
+        object(
+            "WorkloadEntry",
+            "shop",
+            name,
+            1,
+            &format!("{{address: {ip}, labels: {{app: a}}, ports: {ports}}}"),
+        )
+    };
+    let found = set(&[
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\nspec: {selector: {app: a}, ports: \
+         [{name: http, port: 80, targetPort: 8080}, {name: named, port: 81, targetPort: web}]}\n"
+            .to_owned(),
+        entry("a-plain", "192.0.2.1", "{}"),
+        entry("b-by-port", "192.0.2.2", "{http: 9090}"),
+        entry("c-by-target", "192.0.2.3", "{web: 9091}"),
+        pod("shop", "p", "192.0.2.5", "{app: a}"),
+    ]);
+    let service = &found.services()[0];
+    assert_eq!(
+        addresses(&found, service),
+        ["192.0.2.5:8080", "192.0.2.1:8080", "192.0.2.2:9090", "192.0.2.3:8080"]
+    );
+    assert_eq!(addresses_of(&found.endpoints(service, &service.ports[1])), ["192.0.2.3:9091"]);
+}
+
 /// The answers of walks over all objects: what the indexes replace.
 fn walk(set: &ResourceSet, service: &Service) -> Vec<(String, Option<String>)> {
     let with =
         |ip: &str, pod: Option<Resource<'_, Pod>>| (ip.to_owned(), pod.map(|pod| pod.name().to_owned()));
     let in_namespace = |pod: &Resource<'_, Pod>| pod.namespace() == service.namespace;
     let object = service.object(set).expect("an object");
-    if let Some(entry) = object.as_service_entry() {
-        let selector = &entry.workload_selector.as_ref().expect("a selector").labels;
-        let mut out: Vec<_> = set
-            .all::<WorkloadEntry>()
+    let entries = |selector: &StringMap| -> Vec<(String, Option<String>)> {
+        set.all::<WorkloadEntry>()
             .filter(|found| found.namespace() == service.namespace)
             .filter(|found| {
                 let mut labels: StringMap = found.spec.labels.clone();
@@ -182,7 +210,11 @@ fn walk(set: &ResourceSet, service: &Service) -> Vec<(String, Option<String>)> {
                 selects(selector, &labels)
             })
             .map(|found| (found.spec.address.clone(), Some(found.name().to_owned())))
-            .collect();
+            .collect()
+    };
+    if let Some(entry) = object.as_service_entry() {
+        let selector = &entry.workload_selector.as_ref().expect("a selector").labels;
+        let mut out = entries(selector);
         let pods = set
             .all::<Pod>()
             .filter(in_namespace)
@@ -197,15 +229,14 @@ fn walk(set: &ResourceSet, service: &Service) -> Vec<(String, Option<String>)> {
                 && slice.object.metadata.labels.get("kubernetes.io/service-name") == Some(&service.name)
         })
         .collect();
-    if slices.is_empty() {
-        let selector = &object.as_service().expect("a Service").spec.selector;
-        let pods = set.all::<Pod>().filter(in_namespace);
-        return pods
-            .filter(|pod| !selector.is_empty() && selects(selector, &pod.object.metadata.labels))
-            .map(|pod| with(pod.ips().next().expect("an address"), Some(pod)))
-            .collect();
-    }
+    let selector = &object.as_service().expect("a Service").spec.selector;
     let mut out = Vec::new();
+    if slices.is_empty() {
+        let pods = set.all::<Pod>().filter(in_namespace);
+        let selected =
+            pods.filter(|pod| !selector.is_empty() && selects(selector, &pod.object.metadata.labels));
+        out.extend(selected.map(|pod| with(pod.ips().next().expect("an address"), Some(pod))));
+    }
     for endpoint in slices.iter().flat_map(|slice| &slice.endpoints) {
         let named = endpoint
             .target_ref
@@ -219,6 +250,9 @@ fn walk(set: &ResourceSet, service: &Service) -> Vec<(String, Option<String>)> {
                 out.push(found);
             }
         }
+    }
+    if !selector.is_empty() {
+        out.extend(entries(selector));
     }
     out
 }
