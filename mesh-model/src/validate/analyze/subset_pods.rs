@@ -1,5 +1,6 @@
 //! Subsets without pods (MODEL-ANA-14, MODEL-PIT-2).
 
+use super::clients::Clients;
 use super::gateway_pods::pairs;
 use super::index::{Index, Service};
 use super::topology::{Label, Place, is_topology};
@@ -19,7 +20,7 @@ pub(super) fn check(report: &mut Report<'_>, rule: &DestinationRule, index: &Ind
     if rule.subsets.is_empty() || host.is_empty() || host.starts_with('*') {
         return;
     }
-    let services = index.services(&host, namespace);
+    let services = index.services_of(&host, &Clients::of(report.object, index));
     let Some(first) = services.first() else { return };
     let spec = At::OBJECT.field("spec");
     let at = spec.field("subsets");
