@@ -1,7 +1,7 @@
 //! Who calls: the places of a policy that name callers, and callers that cannot be named.
 
 use super::workloads::{Membership, Workloads};
-use crate::security::authorization_policy::Rule;
+use crate::security::authorization_policy::{Condition, Rule, Source};
 use crate::validate::report::At;
 use std::collections::HashMap;
 
@@ -15,60 +15,62 @@ pub(super) enum Identity {
     Account,
 }
 
-/// Calls `visit` with every list of values that names callers by their identity.
-pub(super) fn identities(at: &At<'_>, rules: &[Rule], mut visit: impl FnMut(&At<'_>, Identity, &[String])) {
+/// A part of a rule that speaks of callers.
+enum Part<'r> {
+    Source(&'r Source),
+    Condition(&'r Condition),
+}
+
+fn parts(at: &At<'_>, rules: &[Rule], mut visit: impl FnMut(&At<'_>, Part<'_>)) {
     for (index, rule) in rules.iter().enumerate() {
         let at = at.index(index);
         let from = at.field("from");
         for (index, entry) in rule.from.iter().enumerate() {
             let Some(source) = &entry.source else { continue };
             let at = from.index(index);
-            let at = at.field("source");
-            for (name, identity, values) in [
-                ("principals", Identity::Principal, &source.principals),
-                ("namespaces", Identity::Namespace, &source.namespaces),
-                ("serviceAccounts", Identity::Account, &source.service_accounts),
-            ] {
-                if !values.is_empty() {
-                    visit(&at.field(name), identity, values);
-                }
-            }
+            visit(&at.field("source"), Part::Source(source));
         }
         let when = at.field("when");
         for (index, condition) in rule.when.iter().enumerate() {
-            let identity = match condition.key.as_str() {
-                "source.principal" => Identity::Principal,
-                "source.namespace" => Identity::Namespace,
-                "source.serviceAccount" => Identity::Account,
-                _ => continue,
-            };
-            if !condition.values.is_empty() {
-                let at = when.index(index);
-                visit(&at.field("values"), identity, &condition.values);
-            }
+            visit(&when.index(index), Part::Condition(condition));
         }
     }
 }
 
+/// Calls `visit` with every list of values that names callers by their identity.
+pub(super) fn identities(at: &At<'_>, rules: &[Rule], mut visit: impl FnMut(&At<'_>, Identity, &[String])) {
+    let mut told = |at: &At<'_>, identity: Identity, values: &[String]| {
+        if !values.is_empty() {
+            visit(at, identity, values);
+        }
+    };
+    parts(at, rules, |at, part| match part {
+        Part::Source(source) => {
+            told(&at.field("principals"), Identity::Principal, &source.principals);
+            told(&at.field("namespaces"), Identity::Namespace, &source.namespaces);
+            told(&at.field("serviceAccounts"), Identity::Account, &source.service_accounts);
+        }
+        Part::Condition(condition) => {
+            let identity = match condition.key.as_str() {
+                "source.principal" => Identity::Principal,
+                "source.namespace" => Identity::Namespace,
+                "source.serviceAccount" => Identity::Account,
+                _ => return,
+            };
+            told(&at.field("values"), identity, &condition.values);
+        }
+    });
+}
+
 /// Calls `visit` with every list of namespaces whose workloads a rule leaves out.
 pub(super) fn excluded_namespaces(at: &At<'_>, rules: &[Rule], mut visit: impl FnMut(&At<'_>, &[String])) {
-    for (index, rule) in rules.iter().enumerate() {
-        let at = at.index(index);
-        let from = at.field("from");
-        for (index, entry) in rule.from.iter().enumerate() {
-            let Some(source) = &entry.source else { continue };
-            let at = from.index(index);
-            let at = at.field("source");
-            visit(&at.field("notNamespaces"), &source.not_namespaces);
+    parts(at, rules, |at, part| match part {
+        Part::Source(source) => visit(&at.field("notNamespaces"), &source.not_namespaces),
+        Part::Condition(condition) if condition.key == "source.namespace" => {
+            visit(&at.field("notValues"), &condition.not_values);
         }
-        let when = at.field("when");
-        for (index, condition) in rule.when.iter().enumerate() {
-            if condition.key == "source.namespace" {
-                let at = when.index(index);
-                visit(&at.field("notValues"), &condition.not_values);
-            }
-        }
-    }
+        Part::Condition(_) => {}
+    });
 }
 
 /// Namespaces and accounts whose workloads have no identity, because none has a proxy: one workload of each.
