@@ -171,16 +171,17 @@ impl ResourceSet {
         out
     }
 
+    /// The `spec` of a Kubernetes Service that selects its workloads; without selector somebody else lists them.
+    fn selecting(&self, service: &Service) -> Option<&kubernetes::ServiceSpec> {
+        let found = service.object(self)?.as_service()?;
+        (!found.spec.selector.is_empty()).then_some(&found.spec)
+    }
+
     /// What the cluster would put into slices: the pods the Service selects. Used when the input has no slices.
     fn selected_pods(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
-        let Some(spec) = service.object(self).and_then(|object| object.as_service()) else {
-            return Vec::new();
-        };
-        if spec.spec.selector.is_empty() {
-            return Vec::new();
-        }
+        let Some(spec) = self.selecting(service) else { return Vec::new() };
         let mut out = Vec::new();
-        for pod in self.pods_selected(&service.namespace, &spec.spec.selector) {
+        for pod in self.pods_selected(&service.namespace, &spec.selector) {
             if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
                 continue;
             }
@@ -196,7 +197,7 @@ impl ResourceSet {
             };
             if let Some(ip) = pod.ips().next() {
                 let mut endpoint = self.pod_endpoint(pod, ip, number);
-                if spec.spec.publish_not_ready_addresses {
+                if spec.publish_not_ready_addresses {
                     endpoint.health = Health::Healthy;
                 }
                 out.push(endpoint);
@@ -235,14 +236,9 @@ impl ResourceSet {
 
     /// The WorkloadEntries that a Kubernetes Service selects (MODEL-RES-38).
     fn selected_entries(&self, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
-        let Some(found) = service.object(self).and_then(|object| object.as_service()) else {
-            return Vec::new();
-        };
-        if found.spec.selector.is_empty() {
-            return Vec::new();
-        }
+        let Some(spec) = self.selecting(service) else { return Vec::new() };
         let mut out = Vec::new();
-        for (entry, labels) in self.workload_entries_selected(&service.namespace, &found.spec.selector) {
+        for (entry, labels) in self.workload_entries_selected(&service.namespace, &spec.selector) {
             let number = match &port.target {
                 IntOrString::Int(number) => entry.spec.ports.get(&port.name).copied().unwrap_or(*number),
                 // A name that the entry does not know is of a port that it does not have.
